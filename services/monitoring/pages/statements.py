@@ -3,7 +3,7 @@ counted of a period for whoever verifies it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from markupsafe import Markup
 from starlette.responses import Response
 
-from services.monitoring.domain.counted import CountedPeriod, CountedTable
+from services.monitoring.domain.counted import CountedPeriod
 from services.monitoring.domain.statements import STATEMENT
 from services.monitoring.domain.told import shown_tables, span_of
 from services.monitoring.pages.lines import words_of
@@ -19,7 +19,7 @@ from services.monitoring.pages.meaning import Meaning
 from services.monitoring.published import Published
 from services.monitoring.store import STATEMENTS
 from services.monitoring.work.kept import Kept, Signed
-from shared.contracts.monitoring.statements import StatedCell, StatedTable
+from shared.contracts.monitoring.statements import StatedCell
 from shared.errors import Refusal
 from shared.programmes.definitions import Definitions
 from shared.programmes.indicators import Indicator
@@ -27,6 +27,7 @@ from shared.programmes.model import Definition
 from shared.store.port import Store
 from shared.web.acting import id_of
 from shared.web.lists import query
+from shared.web.pages.cases import narrowing
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.routing import Routes
@@ -40,23 +41,22 @@ _LIST, _READ, _COUNTED = reading_as("series", "list"), reading_as("series", "rea
 
 
 @dataclass(frozen=True)
-class Row:
-    """A cell of a table: its classes in words, its value in words, and what the statement before said of it, where that
-    was another one."""
+class Said:
+    """A figure in words, and what the statement before said of it, where that was another one."""
 
-    classes: Sequence[Markup | str]
-    said: Markup | str
+    value: Markup | str
     missing: bool
     before: Markup | str = ""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A table on the page: of which indicator, what its columns are called."""
+class Grid:
+    """The tables of one breakdown on the page: a column for the total and each combination of classes, a line for each
+    indicator; None where an indicator has no such class."""
 
-    indicator: Indicator
-    columns: Sequence[Markup | str]
-    rows: Sequence[Row]
+    dimensions: Sequence[Markup | str]
+    columns: Sequence[Sequence[Markup | str]]
+    lines: Sequence[tuple[Indicator, Sequence[Said | None]]]
 
 
 class StatementPages:
@@ -77,7 +77,7 @@ class StatementPages:
 
     def _series(self) -> Callable[..., Any]:
         async def series(programme: str, request: Request, admitted: Admitted = Depends(_LIST)) -> Response:
-            query(request)
+            query(narrowing(request))
             issued = (await self._published.series(programme)).issued[-STATEMENTS_AT_MOST:]
             return render(
                 request,
@@ -94,7 +94,7 @@ class StatementPages:
         async def statement(
             programme: str, number: str, request: Request, admitted: Admitted = Depends(_READ)
         ) -> Response:
-            query(request)
+            query(narrowing(request))
             signed = await self._published.numbered(programme, number)
             said = signed.statement
             restated = None if said.restates is None else await self._published.numbered(programme, str(said.restates))
@@ -109,14 +109,14 @@ class StatementPages:
                 signed=signed,
                 restated=restated,
                 meaning=Meaning(definition, admitted.reader.language),
-                tables=stated(definition, signed, restated, admitted.reader.language),
+                grids=stated(definition, signed, restated, admitted.reader.language),
             )
 
         return statement
 
     def _figures(self) -> Callable[..., Any]:
         async def figures(id: str, request: Request, admitted: Admitted = Depends(_COUNTED)) -> Response:
-            query(request)
+            query(narrowing(request))
             state = STATEMENTS.read(await self._store.load(STATEMENTS.name, id_of(id)))
             if state is None or state.counted is None:
                 raise Refusal("not_found", status=404)
@@ -130,70 +130,63 @@ class StatementPages:
                 period=definition.period(state.period),
                 state=state,
                 back=f"/{admitted.edge.service}/{STATEMENT.name}/{id_of(id)}",
-                tables=counted(definition, await self._kept.counted(state.counted), admitted.reader.language),
+                grids=counted(definition, await self._kept.counted(state.counted), admitted.reader.language),
             )
 
         return figures
 
 
-def stated(definition: Definition, signed: Signed, restated: Signed | None, language: str) -> list[Shown]:
-    """The statement's tables in words, each figure with what the one before said where that differs."""
+Cells = Mapping[tuple[str, ...], Said]
+# By the dimensions, of each indicator in its order the figures by their classes.
+Told = dict[tuple[str, ...], list[tuple[Indicator, Cells]]]
+
+
+def stated(definition: Definition, signed: Signed, restated: Signed | None, language: str) -> list[Grid]:
+    """The statement's figures in words, each with what the one before said where that differs."""
     before = {
         (table.indicator, table.by, cell.classes): cell
         for table in (restated.statement.tables if restated else ())
         for cell in table.cells
     }
-    found = []
+
+    def said(indicator: Indicator, cell: StatedCell, was: StatedCell | None) -> Said:
+        earlier = "" if was is None or was.value == cell.value else words(indicator, was)
+        return Said(words(indicator, cell), cell.value is None, earlier)
+
+    def words(indicator: Indicator, cell: StatedCell) -> Markup | str:
+        return words_of(language, indicator, cell.value, cell.withheld)
+
+    told: Told = {}
     for table in signed.statement.tables:
-        indicator = definition.indicator(table.indicator)
-        if indicator is not None:
-            rows = [_stated_row(definition, indicator, table, cell, before, language) for cell in table.cells]
-            found.append(Shown(indicator, _columns(definition, table.by, language), rows))
-    return found
+        if (indicator := definition.indicator(table.indicator)) is not None:
+            place = table.indicator, table.by
+            cells = {one.classes: said(indicator, one, before.get((*place, one.classes))) for one in table.cells}
+            told.setdefault(table.by, []).append((indicator, cells))
+    return _grids(definition, told, language)
 
 
-Before = dict[tuple[str, tuple[str, ...], tuple[str, ...]], StatedCell]
-
-
-def _stated_row(
-    definition: Definition, indicator: Indicator, table: StatedTable, cell: StatedCell, before: Before, language: str
-) -> Row:
-    said = words_of(language, indicator, cell.value, cell.withheld)
-    was = before.get((table.indicator, table.by, cell.classes))
-    earlier = "" if was is None or was.value == cell.value else words_of(language, indicator, was.value, was.withheld)
-    classes = _classes(definition, table.by, cell.classes, language)
-    return Row(classes, said, cell.value is None, earlier)
-
-
-def counted(definition: Definition, found: CountedPeriod, language: str) -> list[Shown]:
-    """What was counted of the period itself, table by table."""
-    shown, told = [], {*shown_tables(definition, found.period)}
+def counted(definition: Definition, found: CountedPeriod, language: str) -> list[Grid]:
+    """What was counted of the period itself in words, of the tables that are declared for it."""
+    told, shown = Told(), {*shown_tables(definition, found.period)}
     for table in found.tables:
         indicator, of_it = definition.indicator(table.indicator), (table.starts.isoformat(), table.ends.isoformat())
-        if indicator is not None and of_it == span_of(found) and (table.indicator, table.by) in told:
-            columns = _columns(definition, table.by, language)
-            shown.append(Shown(indicator, columns, _counted(definition, indicator, table, language)))
-    return shown
+        if indicator is not None and of_it == span_of(found) and (table.indicator, table.by) in shown:
+            cells = {one.classes: Said(words_of(language, indicator, one.value, None), False) for one in table.cells}
+            told.setdefault(table.by, []).append((indicator, cells))
+    return _grids(definition, told, language)
 
 
-def _counted(definition: Definition, indicator: Indicator, table: CountedTable, language: str) -> list[Row]:
-    return [
-        Row(
-            _classes(definition, table.by, cell.classes, language),
-            words_of(language, indicator, cell.value, None),
-            missing=False,
+def _grids(definition: Definition, told: Told, language: str) -> list[Grid]:
+    """The totals first, then the breakdowns."""
+    meaning, grids = Meaning(definition, language), []
+    for by, lines in sorted(told.items(), key=lambda one: len(one[0]) > 0):
+        dimensions = [one for code in by if (one := definition.dimension(code)) is not None]
+        classes = sorted({named for _, cells in lines for named in cells})
+        grids.append(
+            Grid(
+                [meaning.formats.text(one.name) for one in dimensions],
+                [[meaning.class_of(*pair) for pair in zip(dimensions, one, strict=False)] for one in classes],
+                [(indicator, [cells.get(one) for one in classes]) for indicator, cells in lines],
+            )
         )
-        for cell in table.cells
-    ]
-
-
-def _columns(definition: Definition, by: Sequence[str], language: str) -> list[Markup | str]:
-    formats = Meaning(definition, language).formats
-    dimensions = (definition.dimension(code) for code in by)
-    return [formats.text(one.name) for one in dimensions if one is not None]
-
-
-def _classes(definition: Definition, by: Sequence[str], classes: Sequence[str], language: str) -> list[Markup | str]:
-    meaning = Meaning(definition, language)
-    dimensions = [definition.dimension(code) for code in by]
-    return [meaning.class_of(one, code) for one, code in zip(dimensions, classes, strict=False) if one is not None]
+    return grids
