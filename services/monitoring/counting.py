@@ -128,11 +128,11 @@ def _tables(
 def _classes_ever(
     connection: Connection, asked: ToCount, indicator: Indicator, by: tuple[Dimension, ...]
 ) -> list[tuple[str, ...]]:
-    """The combinations of classes that are found in the programme at all: where one is missing in a period, a table
-    without it would tell that nobody of it is there."""
+    """The combinations of classes that were found in the programme at any time: where one is missing in a period, a
+    table without it would tell that nobody of it is there, and where it is gone by now, that somebody went."""
     if not by:
         return []
-    question = Question(asked.definition, indicator, milliseconds_of(asked.as_of), None, by)
+    question = Question(asked.definition, indicator, milliseconds_of(asked.as_of), None, by, ever=True)
     return [one.classes for one in cells(connection, question)[1]]
 
 

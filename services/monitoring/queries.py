@@ -227,7 +227,8 @@ def _scope(question: Question, value: Parameters) -> list[str]:
         programme = f"({programme} OR (programme IS NULL AND list_contains({offices}, office)))"
     # Kinds stand before all else: the stretches of the table that hold other kinds are not looked at.
     kinds = sorted({kind for facts, _ in parts_of(question) for kind in facts.kinds})
-    conditions = [_of_kinds(kinds, value), f"known_from < {as_of} AND known_to >= {as_of}", programme]
+    known = f"known_from < {as_of}" + ("" if question.ever else f" AND known_to >= {as_of}")
+    conditions = [_of_kinds(kinds, value), known, programme]
     if question.period is not None:
         starts, ends = value(day_of(question.period.starts)), value(day_of(question.period.ends))
         conditions.append(f"local_day >= {starts} AND local_day < {ends}")

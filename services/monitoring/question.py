@@ -15,7 +15,8 @@ from shared.programmes.model import Definition
 class Question:
     """What is asked of one indicator. `as_of_ms`: milliseconds since 1970. `office` None: every office.
 
-    `with_persons`: also count the persons that stand behind the figure, which the gate of disclosure asks for.
+    `with_persons`: also count the persons that stand behind the figure, which tells how small it is. `ever`: what was
+    known at some time before, whether or not it still is.
     """
 
     definition: Definition
@@ -25,6 +26,7 @@ class Question:
     by: tuple[Dimension, ...] = ()
     office: str | None = None
     with_persons: bool = False
+    ever: bool = False
 
 
 # The facts and the measure of an indicator; of a share, those of numerator and denominator.

@@ -27,6 +27,12 @@ def _indicator(code: str, kind: str, measure: Any, **more: Any) -> dict[str, Any
 
 
 WOMEN = {"where": [{"attribute": "sex", "at": "now", "one_of": ["female"]}]}
+
+
+def _period(code: str, starts: str, ends: str) -> dict[str, Any]:
+    return {"code": code, "name": {"en": code}, "series": "months", "starts": starts, "ends": ends}
+
+
 FEMALE = {"where": [{"field": "sex", "one_of": ["female"]}]}
 DEFINITION = definition_of(
     {
@@ -75,6 +81,11 @@ DEFINITION = definition_of(
             "work_kinds": [{"code": "water_system", "name": {"en": "Water system"}}],
             "reached": ["families"],
         },
+        "disclosure": {"threshold": 3, "protection": 2, "tables": [{}, {"by": ["sex"]}]},
+        "periods": [
+            _period("before", "2025-12-01", "2026-01-01"),
+            _period("first-month", "2026-01-01", "2026-02-01"),
+        ],
         "dimensions": [
             {"code": "sex", "name": {"en": "Sex"}, "attribute": "sex", "at": "now", "statistical": True},
         ],

@@ -53,6 +53,7 @@ from tests.simulation.journal import Journal
 from tests.simulation.placing import Placing
 from tests.simulation.plain import Plain
 from tests.simulation.recount import figures_of
+from tests.simulation.stating import Stating
 from tests.simulation.walking import Walking
 from tests.simulation.wandering import Wandering
 
@@ -92,6 +93,7 @@ class History:
         self._plain = Plain(client, journal, self.walking)
         self._wandering = Wandering(client, journal, self.walking)
         self._filing = Filing(client, journal)
+        self._stating = Stating(client, journal)
         self._answering = asyncio.Lock()
         self._ignored: set[str] = set()
         self._stays: set[str] = set()
@@ -129,11 +131,12 @@ class History:
             self._glance(),
             *self._plain.plays(),
             *self._wandering.plays(),
+            self._stating.before(),
         )
         # A withdrawal or a refused placement may have set things in motion after an officer looked last.
         await asyncio.gather(*(self._see_through(post) for post in self.posts))
         self.client.world.leap(MONTHS_SECONDS)
-        await asyncio.gather(*(self._see_through(post) for post in self.posts))
+        await asyncio.gather(*(self._see_through(post) for post in self.posts), self._stating.after())
         await self._pass_on(ASSIGNMENT, POSTS[0].id, OFFICE, OTHER_OFFICE)
         await self._filing.read_back()
         self._over = True

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from services.matching.store import ASSIGNMENTS, MATCHES
+from services.monitoring.store import STATEMENTS
 from services.placement.store import PLACEMENTS, PLAIN
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
 from shared.clock import derived_id
@@ -30,6 +31,7 @@ from tests.simulation.post import check_messages
 from tests.simulation.recount import check_read_models
 from tests.simulation.schedule import Scenario
 from tests.simulation.services import HANDLED, TOPICS_OF, services, without_edges
+from tests.simulation.stating import check_recounted, check_statements
 from tests.simulation.stream_checks import (
     Consequence,
     Reader,
@@ -53,6 +55,7 @@ FOLDED: tuple[tuple[str, Aggregate[Any], tuple[str, ...]], ...] = (
     ("matching", MATCHES, ("matching.matches",)),
     ("placement", PLACEMENTS, ("placement.placements",)),
     *(("placement", one.aggregate, (f"placement.{one.case.name}",)) for one in PLAIN),
+    ("monitoring", STATEMENTS, ("monitoring.statements",)),
 )
 
 
@@ -99,6 +102,7 @@ def _check_existence(evidence: Evidence, journal: Journal) -> Iterator[Violation
         ("matching", "submissions"),
         ("placement", "trainings"),
         ("placement", "sites"),
+        ("monitoring", "statements"),
     ):
         yield from check_invented(evidence, service, collection, journal)
     yield from check_twice(evidence)
@@ -180,6 +184,9 @@ def check(world: World, evidence: Evidence, journal: Journal) -> Iterator[Violat
     as_of_ms = max((follower.head_ms for follower in followers.values()), default=0)
     models = {name: follower.model for name, follower in followers.items()}
     yield from check_read_models(evidence, models, journal.answers, as_of_ms)
+    yield from check_statements(evidence)
+    for model in models.values():
+        yield from check_recounted(evidence, model)
 
 
 SCENARIO = Scenario(services, history, check, around=without_edges)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from services.monitoring.domain.counted import CountedCell, CountedPeriod, CountedTable, Span, inner, stretches, tiles
+from services.monitoring.domain.narrowing import Narrowed
 from services.monitoring.domain.suppression.problem import Cell, Relation
 from shared.contracts.monitoring.statements import Statement
 from shared.programmes.model import Definition
@@ -68,7 +69,8 @@ class Told:
     """The problem: cells by their keys, and relations.
 
     A figure that is told again and has not changed is the one that was told before: `same` says which one it is.
-    `newest`: each figure, of no statement, as it was counted last; `published`: as it was shown last.
+    `newest`: each figure, of no statement, as it was counted last; `published`: as it was shown last. `tables`: for
+    which statement each was counted first.
     """
 
     cells: dict[object, Cell] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class Told:
     same: dict[Figure, Figure] = field(default_factory=dict)
     newest: dict[Figure, Figure] = field(default_factory=dict)
     published: dict[Figure, Figure] = field(default_factory=dict)
+    tables: dict[tuple[str, Span, tuple[str, ...]], int] = field(default_factory=dict)
 
     def key(self, figure: Figure) -> Figure:
         """Under which its cell stands."""
@@ -126,6 +129,7 @@ def add_period(told: Told, number: int, counted: CountedPeriod, decisions: Decis
     for table in counted.tables:
         people[table.indicator] = table.people
         tables[table.indicator, Span(table.starts, table.ends)][table.by] = table
+        told.tables.setdefault((table.indicator, Span(table.starts, table.ends), table.by), number)
         for cell in table.cells:
             _add(told, _figure(number, table, cell.classes), table, cell, decisions)
     for figure, shown in decisions.items():
@@ -153,7 +157,12 @@ def _add(told: Told, figure: Figure, table: CountedTable, cell: CountedCell, dec
             told.cells[before] = replace(told.cells[before], decided=decided)
         return
     weight = 1 if cell.classes else TOTAL_WEIGHT
-    told.cells[figure] = Cell(figure, cell.value, cell.size, sensitive=table.people, decided=decided, weight=weight)
+    # Of a class that stood in no table then everybody knows that nobody was in it.
+    earlier = told.tables[table.indicator, Span(table.starts, table.ends), table.by] < figure.statement
+    known = before is None and earlier and cell.value == 0
+    told.cells[figure] = Cell(
+        figure, cell.value, cell.size, sensitive=table.people and not known, decided=decided, weight=weight
+    )
     # A reader compares with what was shown last, and knows that it changed since as it did before that.
     for other in dict.fromkeys(one for one in (before, told.published.get(same)) if one is not None):
         told.derive("change", figure, other, people=table.people, signed=True)
@@ -252,8 +261,8 @@ def _within(
             for other in (whole.cells[1:] if whole.by else whole.cells)
             if _fits(dict(zip(whole.by, other.classes, strict=False)), named, within)
         ]
-        # Distinct things add up within one class of each dimension alone.
-        if table.adds_up or len(members) <= 1 or bool(cell.classes):
+        # Distinct things add up within one class of each dimension alone; a class that nobody is in stands nowhere.
+        if members and (table.adds_up or len(members) == 1 or bool(cell.classes)):
             _sum(told, _figure(number, table, cell.classes), members, adds_up=True, people=table.people)
 
 
@@ -264,19 +273,45 @@ def _fits(classes: Mapping[str, str], named: Mapping[str, str], within: Mapping[
 
 
 def _parts(told: Told, number: int, counted: CountedPeriod, people: Mapping[str, bool]) -> None:
-    """A part, the whole, and the rest, wherever both are counted by the same."""
+    """A part, the whole, and the rest, wherever both are counted by the same and the rest is no figure already."""
     by_indicator: dict[str, list[CountedTable]] = defaultdict(list)
     for table in counted.tables:
         by_indicator[table.indicator].append(table)
+    narrowed = {(one.part, one.whole): one for one in counted.narrowed}
     for part, whole in (*counted.parts, *counted.followers):
+        if _alike(narrowed.get((part, whole))) or _alike(narrowed.get((whole, part))):
+            continue
         for table in by_indicator[part]:
-            if (part, whole) in counted.followers and table.starts > counted.begins:
+            late = (part, whole) in counted.followers and table.starts > counted.begins
+            if late or _is_a_class(narrowed.get((part, whole)), table, by_indicator[whole]):
                 continue
             for cell in table.cells:
                 one = _figure(number, table, cell.classes)
                 other = one._replace(indicator=whole)
                 if told.cell(other) is not None:
                     told.derive("rest", told.key(other), told.key(one), people=people[whole])
+
+
+def _alike(narrowed: Narrowed | None) -> bool:
+    """Whether both count the same, so that nothing is left."""
+    return narrowed is not None and not narrowed.within
+
+
+def _is_a_class(narrowed: Narrowed | None, table: CountedTable, wholes: Sequence[CountedTable]) -> bool:
+    """Whether what is left of the whole without the part is one class of it, or none that anybody is in: the whole's
+    own cells say so already."""
+    if narrowed is None:
+        return False
+    within = {one.dimension: frozenset(one.classes) for one in narrowed.within}
+    if within.keys() & set(table.by):
+        return True
+    span = Span(table.starts, table.ends)
+    for whole in wholes:
+        if set(whole.by) == {*table.by, *within} and Span(whole.starts, whole.ends) == span:
+            named = (dict(zip(whole.by, cell.classes, strict=True)) for cell in whole.cells[1:])
+            others = {tuple(one[dimension] for dimension in within) for one in named if not _fits(one, {}, within)}
+            return len(others) <= 1
+    return False
 
 
 def wanted(counted: CountedPeriod, definition: Definition, number: int) -> Iterator[Figure]:

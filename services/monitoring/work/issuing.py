@@ -4,7 +4,7 @@ signed and linked to the one before it, and the period says so."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -88,8 +88,9 @@ class Issuing:
         assert state.counted is not None  # noqa: S101
         now = await self._kept.counted(state.counted)
         earlier = await self._earlier(series)
-        settled = await self._replica.ports.runtime.in_pool(
-            partial(settle, definition, now, earlier, self._standing(series, state, earlier))
+        runtime = self._replica.ports.runtime
+        settled = await runtime.in_pool(
+            partial(settle, definition, now, earlier, self._standing(series, state, earlier), monotonic)
         )
         if settled.waits is not None:
             return settled.waits
@@ -167,9 +168,13 @@ def shares_of(definition: Definition) -> dict[str, tuple[str, str]]:
 
 
 def settle(
-    definition: Definition, now: CountedPeriod, earlier: Sequence[Earlier], standing: Statement | None
+    definition: Definition,
+    now: CountedPeriod,
+    earlier: Sequence[Earlier],
+    standing: Statement | None,
+    clock: Callable[[], float],
 ) -> Settled:
-    """The tables of a statement after the earlier ones; blocking, `SECONDS` at most."""
+    """The tables of a statement after the earlier ones; blocking, `SECONDS` at most by the clock."""
     # Not at the top: whoever publishes nothing needs no solver.
     from services.monitoring.domain.suppression.protecting import protect
 
@@ -181,7 +186,7 @@ def settle(
             threshold=rules.threshold,
             protection=rules.protection,
             seconds=SECONDS,
-            clock=monotonic,
+            clock=clock,
         )
     except ValueError as error:
         # Figures that do not hang together as their definition says are told to nobody.
