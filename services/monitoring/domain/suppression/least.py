@@ -15,8 +15,8 @@ import numpy as np
 
 from services.monitoring.domain.suppression.choosing import Moves, mended, pruned, weight_of
 from services.monitoring.domain.suppression.programs import Floats, Line, Program
+from services.monitoring.domain.suppression.sums import SCALE, Movable, Whole
 from services.monitoring.domain.suppression.worlds import (
-    SCALE,
     Attack,
     Deadline,
     Mask,
@@ -24,7 +24,6 @@ from services.monitoring.domain.suppression.worlds import (
     Narrow,
     Shape,
     TimeUp,
-    Whole,
 )
 
 # A factor this small beside its line's is raised to it, which keeps the line true and the program sound.
@@ -55,9 +54,7 @@ def reason_of(shape: Shape, ways: Multipliers) -> Reason | None:
     these multipliers give none."""
     sums = np.zeros(shape.size)
     boundless = np.zeros(shape.size, dtype=bool)
-    for multipliers, sign in ((ways.rising, 1), (ways.falling, -1)):
-        written = shape.written(multipliers)
-        written[ways.place] += sign * SCALE
+    for written in (ways.rising, ways.falling):
         for factors, room in ((np.maximum(written, 0), shape.up), (np.maximum(-written, 0), shape.down)):
             moving = factors > 0
             boundless |= moving & np.isinf(room)
@@ -198,7 +195,7 @@ class Search:
         for reason in reasons:
             self._choices.add(reason)
         near = mended(self._attack, self._moves, chosen, self._everything, deadline)
-        self._keep(pruned(self._attack, near, deadline))
+        self._keep(pruned(self._attack, self._moves, near, deadline))
         return True
 
     def _why(self, narrow: Narrow) -> Reason | None:
@@ -217,7 +214,7 @@ class Spread:
         shape = attack.shape
         most = float(shape.width.max())
         self._down, self._up = np.minimum(shape.down, most), np.minimum(shape.up, most)
-        self._program = Program(-self._down, self._up, shape.lines)
+        self._program = Movable(shape.size, shape.sums)
 
     def reasons(self, withheld: Floats, deadline: Deadline) -> list[Reason]:
         """Lines that this breaks, of the small cells for which it does not suffice; what time allows of them."""
@@ -225,29 +222,29 @@ class Spread:
         self._program.bounds(-self._down * withheld, self._up * withheld)
         low, high = np.zeros(len(shape.guarded)), np.zeros(len(shape.guarded))
         found = []
-        for sign in (1.0, -1.0):
+        for sign in (1, -1):
             self._moved(shape.guarded, sign, low, high)
         for number, place in enumerate(shape.guarded):
             if high[number] - low[number] >= shape.width[number] * (1 - _BROKEN):
                 continue
             if deadline.left() <= 0:
                 break
-            rising = self._moved([place], 1.0, low, high)
-            falling = self._moved([place], -1.0, low, high)
+            rising = self._moved([place], 1, low, high)
+            falling = self._moved([place], -1, low, high)
             if high[number] - low[number] < shape.width[number] * (1 - _BROKEN):
                 reason = reason_of(shape, Multipliers(int(place), rising, falling))
                 if reason is not None and float(reason.factors @ withheld) < 1 - _BROKEN:
                     found.append(reason)
         return found
 
-    def _moved(self, places: Whole | list[int], sign: float, low: Floats, high: Floats) -> Whole:
+    def _moved(self, places: Whole | list[int], sign: int, low: Floats, high: Floats) -> Whole:
         """Moves these cells as far as they can go; notes where all went, and gives the multipliers."""
-        costs = np.zeros(self._shape.size)
+        costs = np.zeros(self._shape.size, dtype=np.int64)
         costs[places] = -sign
         solved = self._program.least(costs)
-        if solved.values is None:
+        if solved is None:
             raise TimeUp
         of_guarded = solved.values[self._shape.guarded]
         np.minimum(low, of_guarded, out=low)
         np.maximum(high, of_guarded, out=high)
-        return np.rint(solved.duals * SCALE).astype(np.int64)
+        return -solved.written

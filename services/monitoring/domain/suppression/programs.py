@@ -30,11 +30,12 @@ class Line(NamedTuple):
 class Solved(NamedTuple):
     """`values` by column: None where there are none, where the cost has no end, or where the time was over.
 
-    `duals` by line, of a program without whole numbers. `bound`: nothing that the lines allow costs
-    less; minus infinity where nothing is known.
+    `lines`: what each line comes to; `duals` by line, of a program without whole numbers. `bound`: nothing that the
+    lines allow costs less; minus infinity where nothing is known.
     """
 
     values: Floats | None
+    lines: Floats
     duals: Floats
     cost: float
     bound: float
@@ -82,8 +83,15 @@ class Program:
     def bound(self, column: int, lower: float, upper: float) -> None:
         self._highs.changeColBounds(column, lower, upper)
 
+    def bound_line(self, line: int, lower: float, upper: float) -> None:
+        self._highs.changeRowBounds(line, lower, upper)
+
     def bounds(self, lower: Floats, upper: Floats) -> None:
         self._highs.changeColsBounds(self.size, self._every, lower, upper)
+
+    def afresh(self) -> None:
+        """Forgets the last answer, from which the next search would begin."""
+        self._highs.setBasis()
 
     def start(self, values: Floats) -> None:
         """A choice to begin with."""
@@ -104,6 +112,7 @@ class Program:
         cost = float(info.objective_function_value)
         return Solved(
             values=np.array(solution.col_value) if found else None,
+            lines=np.array(solution.row_value) if found else np.zeros(0),
             duals=np.array(solution.row_dual) if done and solution.dual_valid else np.zeros(0),
             cost=cost,
             bound=float(info.mip_dual_bound) if self._whole else cost if done else -inf,

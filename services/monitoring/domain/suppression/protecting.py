@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from services.monitoring.domain.suppression.attacker import unprotected
-from services.monitoring.domain.suppression.choosing import Moves, mended, pruned, states_of
+from services.monitoring.domain.suppression.choosing import Moves, mended, pruned
 from services.monitoring.domain.suppression.least import improved
 from services.monitoring.domain.suppression.problem import (
     Cell,
@@ -22,8 +22,10 @@ from services.monitoring.domain.suppression.problem import (
 )
 from services.monitoring.domain.suppression.worlds import Attack, Deadline, Mask, Pool, Shape, TimeUp
 
-# Of the time, what a first choice may take, and what is left for the check in the end.
-_FIRST, _CHECK = 0.6, 0.05
+# Of the time that is left, what a first choice may take, and then to publish again what is needless.
+_MENDING, _PRUNING = 0.65, 0.4
+# Of all the time, what is kept for the check in the end.
+_CHECK = 0.05
 
 
 class Side:
@@ -43,15 +45,12 @@ class Side:
         narrow = self.attack.narrow(self.everything, deadline)
         return [self.part.cells[one.place].key for one in narrow]
 
-    def choose(self, deadline: Deadline) -> None:
+    def mend(self, deadline: Deadline) -> None:
         """A first choice."""
-        try:
-            self.choice = mended(self.attack, self.moves, self.attack.shape.fixed, self.everything, deadline)
-        except TimeUp:
-            self.choice = self.attack.shape.fixed.copy()
-            for place in self.part.guarded:
-                self.choice |= states_of(self.attack, self.everything, place)
-        self.choice = pruned(self.attack, self.choice, deadline)
+        self.choice = mended(self.attack, self.moves, self.attack.shape.fixed, self.everything, deadline)
+
+    def prune(self, deadline: Deadline) -> None:
+        self.choice = pruned(self.attack, self.moves, self.choice, deadline)
 
     def improve(self, deadline: Deadline) -> None:
         self.choice, self.least = improved(self.attack, self.moves, self.choice, self.everything, deadline)
@@ -88,6 +87,7 @@ def protect(
     sides = [Side(part) for part in problem.parts]
     try:
         for side in sides:
+            deadline.check()
             untold += side.untold(deadline)
     except TimeUp:
         return _nothing(cells, threshold, "time")
@@ -116,14 +116,19 @@ def _settled(cells: Sequence[Cell], threshold: int, chosen: frozenset[Key], leas
 
 
 def _choose(sides: Sequence[Side], deadline: Deadline) -> None:
-    """The parts in turn, small ones first: each its share of what is left of the time, so that none waits for a hard
-    one."""
-    first = deadline.within(deadline.left() * _FIRST)
-    ordered = sorted(sides, key=lambda side: len(side.part.cells))
-    for number, side in enumerate(ordered):
-        side.choose(first.within(first.left() / (len(sides) - number)))
-    for number, side in enumerate(ordered):
-        side.improve(deadline.within(deadline.left() / (len(sides) - number)))
+    """First all parts get a safe choice, then each a lighter one. Small parts first: each takes at most its share of
+    the time, so that none waits for a hard one, and leaves what it does not need."""
+    ordered = sorted(sides, key=_effort)
+    for step, share in ((Side.mend, _MENDING), (Side.prune, _PRUNING), (Side.improve, 1.0)):
+        until = deadline.within(deadline.left() * share)
+        left = sum(map(_effort, ordered))
+        for side in ordered:
+            step(side, until.within(until.left() * _effort(side) / left))
+            left -= _effort(side)
+
+
+def _effort(side: Side) -> float:
+    return float(len(side.part.cells) ** 1.5)
 
 
 def _values(differences: Mapping[Key, int], cells: Mapping[Key, Cell]) -> dict[Key, int]:

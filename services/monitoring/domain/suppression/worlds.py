@@ -14,21 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.monitoring.domain.suppression.problem import Part
-from services.monitoring.domain.suppression.programs import Floats, Line, Program
+from services.monitoring.domain.suppression.programs import Floats
+from services.monitoring.domain.suppression.sums import Movable, Whole, sums_of
 
 Mask = NDArray[np.bool_]
-Whole = NDArray[np.int64]
-# Multipliers of lines are kept as whole numbers of this: halves to tenths are exact, and any number is valid.
-SCALE = 5040
 # How near a whole number a column has to be to be taken for one; what it is taken for is checked exactly.
 _NEAR = 1e-5
 # No state differs by more, so that a bound beyond it is none.
 _FAR = 2**40
 _TRIED = (1, 2, 3, 4, 6)
 # How often many cells are moved at once, before each is asked for by itself.
-_ROUNDS, _MANY = 6, 3
-# Another round is worth it where the last left no more than this of them.
-_WORTH = 0.8
+_ROUNDS, _MANY = 60, 3
+# Another round is worth it where one of the last two protected this many.
+_WORTH = 4
+# Moved at once, a cell may go by this many times its width: a small whole has small parts, which all rise with it.
+_FURTHER = 20
 
 
 class TimeUp(Exception):
@@ -54,7 +54,8 @@ class Deadline:
 
 
 class Multipliers(NamedTuple):
-    """Multipliers of the lines, `SCALE` times: why a cell can rise no further, and why it can fall no further."""
+    """Why a cell can rise no further, and why it can fall no further: either as a sum of cells, each times its whole
+    number, `SCALE` times, by place."""
 
     place: int
     rising: Whole
@@ -91,7 +92,7 @@ class Shape:
         self.number_of = {place: number for number, place in enumerate(part.guarded)}
         self.fixed = np.zeros(self.size, dtype=bool)
         self.fixed[list(part.fixed)] = True
-        self.lines = [Line([place for place, _ in row], [float(factor) for _, factor in row]) for row in part.rows]
+        self.sums = sums_of(part)
         # The factors of all rows one after the other, with where each stands.
         self._factors: Whole = np.array([factor for row in part.rows for _, factor in row], dtype=np.int64)
         self._places: Whole = np.array([place for row in part.rows for place, _ in row], dtype=np.int64)
@@ -99,17 +100,28 @@ class Shape:
         self._rows = np.repeat(np.arange(len(many)), many)
         self._starts = np.cumsum([0, *many[:-1]])
 
+    def pinned(self, withheld: Mask) -> Mask:
+        """The withheld cells that follow one after the other, each from a relation in which all else is known."""
+        hidden = withheld.copy()
+        while True:
+            many = np.bincount(self._rows, hidden[self._places], minlength=len(self._starts))
+            alone = self._places[(many[self._rows] == 1) & hidden[self._places]]
+            if not len(alone):
+                return withheld & ~hidden
+            hidden[alone] = False
+
+    def beside(self, withheld: Mask) -> Whole:
+        """Of each cell, how many cells are withheld in the relation of it that has the fewest."""
+        found = np.full(self.size, self.size, dtype=np.int64)
+        many = np.bincount(self._rows, withheld[self._places], minlength=len(self._starts)).astype(np.int64)
+        np.minimum.at(found, self._places, many[self._rows])
+        return found
+
     def keeps(self, state: Whole) -> bool:
         """Whether every relation holds, and every bound, where the cells differ by this."""
         if (state > self.up).any() or (-state > self.down).any():
             return False
         return not len(self._rows) or not np.add.reduceat(state[self._places] * self._factors, self._starts).any()
-
-    def written(self, multipliers: Whole) -> Floats:
-        """The sum of the rows, each times its multiplier: a factor a cell."""
-        weights = (multipliers[self._rows] * self._factors).astype(float)
-        found: Floats = np.bincount(self._places, weights, minlength=self.size).astype(float)
-        return found
 
 
 class Pool:
@@ -126,6 +138,19 @@ class Pool:
         self._asked: Mask = np.ones(shape.size, dtype=bool)
         self._low, self._high = np.zeros(many, dtype=np.int64), np.zeros(many, dtype=np.int64)
         self._low_at, self._high_at = np.zeros(many, dtype=np.int64), np.zeros(many, dtype=np.int64)
+        self._seed()
+
+    def _seed(self) -> None:
+        """Each inner cell rises by itself, and what it is part of with it: where all is withheld most may."""
+        shape = self._shape
+        states = {place: np.zeros(shape.size, dtype=np.int64) for place in shape.sums.inner}
+        for place, state in states.items():
+            state[place] = 1
+        for place, row in shape.sums.outer.items():
+            for inner, factor in row.items():
+                states[inner][place] = factor
+        for state in states.values():
+            self._keep(state * int(shape.width.max()))
 
     def add(self, values: Floats) -> bool:
         """Takes the state in which the cells differ by these values, or by a multiple where they are fractions; False
@@ -215,23 +240,17 @@ class Attack:
 
     def __init__(self, shape: Shape, pool: Pool) -> None:
         self.shape, self.pool = shape, pool
-        self._program = Program(-shape.down, shape.up, shape.lines)
-        self._withheld: Mask = np.ones(shape.size, dtype=bool)
+        self._program = Movable(shape.size, shape.sums)
+        self._withheld: Mask = np.zeros(shape.size, dtype=bool)
 
-    def narrow(self, withheld: Mask, deadline: Deadline, first: bool = False) -> list[Narrow]:
+    def narrow(self, withheld: Mask, deadline: Deadline) -> list[Narrow]:
         """The small cells that too little is left of; none: the pool now shows that all are protected.
 
-        `first`: one is enough. Raises TimeUp.
+        Raises TimeUp.
         """
-        self._move_many(withheld, deadline)
-        found: list[Narrow] = []
-        for place in self.pool.bare(withheld):
-            one = self.one(withheld, place, deadline)
-            if one is not None:
-                found.append(one)
-                if first:
-                    break
-        return found
+        self.move_many(withheld, deadline)
+        left = (self.one(withheld, place, deadline) for place in self.pool.bare(withheld))
+        return [one for one in left if one is not None]
 
     def one(self, withheld: Mask, place: int, deadline: Deadline) -> Narrow | None:
         """What is left of this small cell; None where it is protected. Raises TimeUp."""
@@ -245,10 +264,10 @@ class Attack:
             self._bound(place, *((-inf, width) if sign > 0 else (-width, inf)))
             solved = self._program.least(self._costs([place], sign))
             self._bound(place, -inf, inf)
-            if solved.values is None:
+            if solved is None:
                 raise TimeUp
             self.pool.add(solved.values)
-            ends.append((float(solved.values[place]), np.rint(solved.duals * SCALE).astype(np.int64)))
+            ends.append((float(solved.values[place]), -solved.written))
             if self.pool.wide(withheld, place):
                 return None
         (high, rising), (low, falling) = ends
@@ -257,34 +276,39 @@ class Attack:
         self._in_whole_numbers(withheld, place, deadline)
         return None if self.pool.wide(withheld, place) else Narrow(place, low, high, None)
 
-    def _move_many(self, withheld: Mask, deadline: Deadline) -> None:
-        """Moves all unprotected cells at once, up and down by turns and some each way: mostly a few programs do."""
+    def move_many(self, withheld: Mask, deadline: Deadline) -> None:
+        """Moves all unprotected cells at once, so that a few programs do for most. Raises TimeUp."""
         bare = self.pool.bare(withheld)
         if len(bare) < _MANY:
             return
         self._hide(withheld)
         try:
             for place in bare:
-                self._bound(place, -self.shape.part.width[place], self.shape.part.width[place])
+                far = _FURTHER * self.shape.part.width[place]
+                self._bound(place, -far, far)
             self._turns(withheld, bare, deadline)
         finally:
             for place in bare:
                 self._bound(place, -inf, inf)
 
     def _turns(self, withheld: Mask, bare: list[int], deadline: Deadline) -> None:
-        turn = np.random.default_rng(1)
+        """All up, all down, and then some up and some down as it falls: two that hinder each other part ways."""
+        turn, least = np.random.default_rng(1), 0
         for number in range(_ROUNDS):
             deadline.check()
-            signs = np.full(len(bare), 1 - 2 * (number % 2)) if number < 2 else turn.choice((-1, 1), len(bare))
+            signs = np.full(len(bare), 1 - 2 * number) if number < 2 else turn.choice((-1, 0, 1, 1), len(bare))
+            # What is nobody cannot be fewer.
+            signs = np.where((signs < 0) & (self.shape.down[bare] == 0), turn.choice((0, 1), len(bare)), signs)
             solved = self._program.least(self._costs(bare, signs))
-            if solved.values is not None:
+            if solved is not None:
                 self.pool.add(solved.values)
             before, bare = bare, self.pool.bare(withheld)
-            if len(bare) < _MANY or (number > 1 and len(bare) > len(before) * _WORTH):
+            least = 0 if len(before) - len(bare) >= _WORTH else least + 1
+            if len(bare) < _MANY or least == 2:
                 return
 
-    def _costs(self, places: list[int], signs: int | NDArray[np.int64]) -> Floats:
-        costs = np.zeros(self.shape.size)
+    def _costs(self, places: list[int], signs: int | Whole) -> Whole:
+        costs = np.zeros(self.shape.size, dtype=np.int64)
         costs[places] = -signs
         return costs
 
@@ -302,9 +326,10 @@ class Attack:
         width = self.shape.part.width[place]
         down, up = np.where(withheld, self.shape.down, 0.0), np.where(withheld, self.shape.up, 0.0)
         down[place], up[place] = min(down[place], width), min(up[place], width)
-        program = Program(-down, up, self.shape.lines, whole=True)
+        program = Movable(self.shape.size, self.shape.sums, whole=True)
+        program.bounds(-down, up)
         for sign in (1, -1):
             solved = program.least(self._costs([place], sign), deadline.left())
-            if solved.values is None:
+            if solved is None:
                 raise TimeUp
             self.pool.add(solved.values)

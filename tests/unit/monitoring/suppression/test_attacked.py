@@ -147,7 +147,7 @@ def test_a_choice_without_complementary_cells_is_not_certified(monkeypatch: pyte
     """What if the search were wrong: the check in the end takes nothing from it but states, and tries them."""
     made = quarters(3)
     monkeypatch.setattr(protecting, "mended", lambda attack, *_: attack.shape.fixed)
-    monkeypatch.setattr(protecting, "pruned", lambda attack, choice, _: choice)
+    monkeypatch.setattr(protecting, "pruned", lambda attack, moves, choice, _: choice)
     monkeypatch.setattr(protecting, "improved", lambda attack, moves, best, *_: (best, 0))
     found = made.protect()
     assert (found.certified, found.why) == (False, "unproven")
