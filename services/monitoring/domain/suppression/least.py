@@ -34,9 +34,9 @@ _SLACK = 1e-5
 _APART = 1 - 1e-3
 # A line has to be broken by this to be worth adding to a program that is not yet in whole numbers.
 _BROKEN = 0.05
-_ROUNDS = 40
-# Rounds go on while each raises the bound by this part of it.
-_GAIN = 0.002
+_ROUNDS, _AT_ONCE = 200, 15
+# Rounds go on while one of the last five raises the bound by this part of it.
+_GAIN, _TRIES = 0.002, 5
 _NEAR = 1e-6
 
 
@@ -157,13 +157,13 @@ class Search:
 
     def in_parts(self, deadline: Deadline) -> None:
         """Adds lines while parts of cells may be withheld: many of them, each for little time. Raises TimeUp."""
-        spread, before = Spread(self._attack), -inf
+        spread, best, idle = Spread(self._attack), 0.0, 0
         for _ in range(_ROUNDS):
             withheld, low = self._choices.in_parts()
             self._raise_to(low)
-            if self.done() or low < before * (1 + _GAIN) or deadline.left() <= 0:
+            best, idle = (low, 0) if low > best * (1 + _GAIN) else (best, idle + 1)
+            if self.done() or idle == _TRIES or deadline.left() <= 0:
                 return
-            before = low
             reasons = spread.reasons(withheld, deadline)
             if not reasons:
                 return
@@ -194,9 +194,13 @@ class Search:
             reasons = [Reason(np.where(chosen, 0.0, 1.0))]
         for reason in reasons:
             self._choices.add(reason)
+        self._near(chosen, deadline)
+        return True
+
+    def _near(self, chosen: Mask, deadline: Deadline) -> None:
+        """Looks for a safe choice that withholds what this does."""
         near = mended(self._attack, self._moves, chosen, self._everything, deadline)
         self._keep(pruned(self._attack, self._moves, near, deadline))
-        return True
 
     def _why(self, narrow: Narrow) -> Reason | None:
         return None if narrow.multipliers is None else reason_of(self._shape, narrow.multipliers)
@@ -210,7 +214,7 @@ class Spread:
     """What a reader finds out where parts of cells are withheld: each may differ by that part of its room."""
 
     def __init__(self, attack: Attack) -> None:
-        self._shape, self._attack = attack.shape, attack
+        self._shape, self._from = attack.shape, 0
         shape = attack.shape
         most = float(shape.width.max())
         self._down, self._up = np.minimum(shape.down, most), np.minimum(shape.up, most)
@@ -221,18 +225,21 @@ class Spread:
         shape = self._shape
         self._program.bounds(-self._down * withheld, self._up * withheld)
         low, high = np.zeros(len(shape.guarded)), np.zeros(len(shape.guarded))
-        found = []
+        found: list[Reason] = []
         for sign in (1, -1):
             self._moved(shape.guarded, sign, low, high)
-        for number, place in enumerate(shape.guarded):
+        # Not always the same first: what is found for some serves others too.
+        self._from = (self._from + len(shape.guarded) // 3) % len(shape.guarded)
+        for number in np.roll(np.arange(len(shape.guarded)), -self._from):
+            place = int(shape.guarded[number])
             if high[number] - low[number] >= shape.width[number] * (1 - _BROKEN):
                 continue
-            if deadline.left() <= 0:
+            if deadline.left() <= 0 or len(found) == _AT_ONCE:
                 break
             rising = self._moved([place], 1, low, high)
             falling = self._moved([place], -1, low, high)
             if high[number] - low[number] < shape.width[number] * (1 - _BROKEN):
-                reason = reason_of(shape, Multipliers(int(place), rising, falling))
+                reason = reason_of(shape, Multipliers(place, rising, falling))
                 if reason is not None and float(reason.factors @ withheld) < 1 - _BROKEN:
                     found.append(reason)
         return found

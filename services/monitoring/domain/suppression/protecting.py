@@ -94,12 +94,23 @@ def protect(
     if untold:
         return _nothing(cells, threshold, "no_safe_choice", untold)
     _choose(sides, Deadline(clock, deadline.at - seconds * _CHECK))
+    return _certified(cells, relations, problem, sides, threshold, protection)
+
+
+def _certified(
+    cells: Sequence[Cell],
+    relations: Sequence[Relation],
+    problem: Problem,
+    sides: Sequence[Side],
+    threshold: int,
+    protection: int,
+) -> Protected:
+    """The choice, where the states that were found show that it is safe; else that nothing may be published."""
     chosen = frozenset(key for side in sides for key in side.complementary())
     by_key = {cell.key: cell for cell in cells}
     worlds = [_values(world, by_key) for side in sides for world in side.worlds(problem)]
     hidden = {cell.key for cell in cells if cell.small(threshold) or cell.decided == "withheld"} | chosen
-    published = {cell.key for cell in cells} - hidden
-    open_still = unprotected(cells, relations, published, worlds, protection)
+    open_still = unprotected(cells, relations, by_key.keys() - hidden, worlds, protection)
     if any(cell.small(threshold) and cell.key in open_still for cell in cells):
         return _nothing(cells, threshold, "unproven")
     return _settled(cells, threshold, chosen, sum(side.least for side in sides))
@@ -117,18 +128,14 @@ def _settled(cells: Sequence[Cell], threshold: int, chosen: frozenset[Key], leas
 
 def _choose(sides: Sequence[Side], deadline: Deadline) -> None:
     """First all parts get a safe choice, then each a lighter one. Small parts first: each takes at most its share of
-    the time, so that none waits for a hard one, and leaves what it does not need."""
-    ordered = sorted(sides, key=_effort)
-    for step, share in ((Side.mend, _MENDING), (Side.prune, _PRUNING), (Side.improve, 1.0)):
+    the time, so that none waits for a hard one, and leaves what it does not need. A first choice takes a large part
+    more than its share; a lighter one is worth as much wherever it is found."""
+    ordered = sorted(sides, key=lambda side: len(side.part.cells))
+    for step, share, power in ((Side.mend, _MENDING, 1.5), (Side.prune, _PRUNING, 0.5), (Side.improve, 1.0, 0.5)):
         until = deadline.within(deadline.left() * share)
-        left = sum(map(_effort, ordered))
-        for side in ordered:
-            step(side, until.within(until.left() * _effort(side) / left))
-            left -= _effort(side)
-
-
-def _effort(side: Side) -> float:
-    return float(len(side.part.cells) ** 1.5)
+        efforts = [float(len(side.part.cells) ** power) for side in ordered]
+        for number, side in enumerate(ordered):
+            step(side, until.within(until.left() * efforts[number] / sum(efforts[number:])))
 
 
 def _values(differences: Mapping[Key, int], cells: Mapping[Key, Cell]) -> dict[Key, int]:

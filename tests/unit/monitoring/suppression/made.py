@@ -14,6 +14,7 @@ from services.monitoring.domain.suppression.problem import Cell, Protected, Rela
 from services.monitoring.domain.suppression.protecting import protect
 
 THRESHOLD, PROTECTION = 10, 5
+REGISTERED = 2_600
 # Sex, age, residence; sex, sector, host.
 PERSONAL, OF_WORK = (2, 4, 6), (2, 5, 4)
 ALL = "all"
@@ -113,14 +114,14 @@ def next_step(made: Made, before: Hashable, after: Hashable, moved: Persons, siz
         made.equal((after, classes), (before, classes), change)
 
 
-def year() -> Made:
-    """The figures of a year, some 2,000 in three parts, most of them small."""
+def year(times: int = 1) -> Made:
+    """The figures of a year, some 2,000 in three parts: most of them small, fewer with many `times` the persons."""
     made = Made()
-    nested(made, "registered", drawn(11, 2_600, (*PERSONAL, 4)), PERSONAL)
-    placed = drawn(12, 900, (*PERSONAL, 4))
+    nested(made, "registered", drawn(11, times * REGISTERED, (*PERSONAL, 4)), PERSONAL)
+    placed = drawn(12, times * 900, (*PERSONAL, 4))
     nested(made, "placed", placed, PERSONAL)
     nested(made, "completed", [one for number, one in enumerate(placed) if number % 8], PERSONAL)
-    nested(made, "trained", drawn(13, 1_400, (*OF_WORK, 4)), OF_WORK)
+    nested(made, "trained", drawn(13, times * 1_400, (*OF_WORK, 4)), OF_WORK)
     for (name, period), classes in list(made.cells):  # type: ignore[misc]
         if name == "placed":
             made.rest(("rest", period, classes), (("placed", period), classes), (("completed", period), classes))
