@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from services.monitoring.domain.suppression.programs import Floats, Line, Program
-from services.monitoring.domain.suppression.worlds import Attack, Deadline, Mask, TimeUp
+from services.monitoring.domain.suppression.worlds import UNLIMITED, Attack, Deadline, Mask, TimeUp
 
 # What it costs to move a cell that is withheld anyway, beside one of weight 1: little, so that ways stay short.
 _WITHHELD = 1e-3
@@ -137,11 +137,11 @@ def mended(attack: Attack, moves: Moves, withheld: Mask, everything: Mask, deadl
 
 def _in_haste(attack: Attack, moves: Moves, choice: Mask, everything: Mask) -> Mask:
     """The same with few programs, each for all cells that are left: heavier."""
-    middle, unlimited = float(np.median(attack.shape.weights)), Deadline(lambda: 0.0, 1.0)
+    middle = float(np.median(attack.shape.weights))
     for reward in _REWARDS:
         if bare := attack.pool.bare(choice):
             choice = moves.together(bare, choice, reward * middle)
-            attack.move_many(choice, unlimited)
+            attack.move_many(choice, UNLIMITED)
     for place in attack.pool.bare(choice):
         choice = choice | states_of(attack, everything, place)
     return choice

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from services.monitoring.domain.suppression.problem import (
     checked,
     problem_of,
 )
-from services.monitoring.domain.suppression.worlds import Attack, Deadline, Mask, Pool, Shape, TimeUp
+from services.monitoring.domain.suppression.worlds import UNLIMITED, Attack, Deadline, Mask, Pool, Shape, TimeUp
 
 # Of the time that is left, what a first choice may take, and then to publish again what is needless.
 _MENDING, _PRUNING = 0.65, 0.4
@@ -60,7 +61,10 @@ class Side:
         return frozenset(self.part.cells[place].key for place in np.flatnonzero(self.choice & ~shape.fixed))
 
     def worlds(self, problem: Problem) -> Iterator[dict[Key, int]]:
-        """The states by which the choice is safe, as values of the cells that differ."""
+        """The states by which the choice is safe, as values of the cells that differ; found anew where the pool has
+        forgotten them meanwhile."""
+        with suppress(TimeUp):
+            self.attack.narrow(self.choice, UNLIMITED)
         for state in self.attack.pool.evidence(self.choice, self.part.guarded):
             yield problem.completed({self.part.cells[place].key: int(state[place]) for place in np.flatnonzero(state)})
 

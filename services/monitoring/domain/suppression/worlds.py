@@ -22,6 +22,7 @@ Mask = NDArray[np.bool_]
 _NEAR = 1e-5
 # No state differs by more, so that a bound beyond it is none.
 _FAR = 2**40
+_STATES = 2_000
 _TRIED = (1, 2, 3, 4, 6)
 # How often many cells are moved at once, before each is asked for by itself.
 _ROUNDS, _MANY = 60, 3
@@ -51,6 +52,9 @@ class Deadline:
 
     def within(self, seconds: float) -> Deadline:
         return Deadline(self.clock, min(self.at, self.clock() + seconds))
+
+
+UNLIMITED = Deadline(lambda: 0.0, inf)
 
 
 class Multipliers(NamedTuple):
@@ -133,6 +137,8 @@ class Pool:
         # Which cells differ, as bits: which states a choice allows is asked all the time.
         self._moved = np.zeros((64, -(-shape.size // 8)), dtype=np.uint8)
         self._count = 1
+        # Memory is bounded: what was found for choices that were given up is found again where it is needed.
+        self.most = _STATES + 4 * len(shape.guarded)
         # Of the choice that was asked about last: the extremes of the small cells, and in which state each is reached.
         many = len(shape.guarded)
         self._asked: Mask = np.ones(shape.size, dtype=bool)
@@ -166,6 +172,8 @@ class Pool:
     def _keep(self, state: Whole) -> bool:
         if not self._shape.keeps(state):
             return False
+        if self._count >= self.most:
+            self._forget()
         if self._count == len(self._states):
             self._states = np.concatenate([self._states, np.zeros_like(self._states)])
             self._moved = np.concatenate([self._moved, np.zeros_like(self._moved)])
@@ -175,6 +183,18 @@ class Pool:
         if not state[~self._asked].any():
             self._reached(np.array([self._count - 1]), slice(None))
         return True
+
+    def _forget(self) -> None:
+        """All states but those by which the small cells are protected now, or where everything is withheld."""
+        asked = self._asked
+        needed = {0}
+        for withheld in (np.ones(self._shape.size, dtype=bool), asked):
+            self.reach(withheld)
+            needed |= {*self._low_at.tolist(), *self._high_at.tolist()}
+        kept = np.array(sorted(needed))
+        self._low_at, self._high_at = np.searchsorted(kept, self._low_at), np.searchsorted(kept, self._high_at)
+        self._count = len(kept)
+        self._states[: self._count], self._moved[: self._count] = self._states[kept], self._moved[kept]
 
     def _usable(self, withheld: Mask) -> Whole:
         """The states that differ in withheld cells alone."""

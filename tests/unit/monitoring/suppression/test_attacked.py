@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.monitoring.domain.suppression import least, protecting
+from services.monitoring.domain.suppression import least, protecting, worlds
 from services.monitoring.domain.suppression.attacker import eliminated, intervals, recovered, unprotected
 from services.monitoring.domain.suppression.problem import Relation
 from tests.unit.monitoring.suppression.made import PROTECTION, Made, drawn, nested, next_step, table, year
@@ -159,6 +159,14 @@ def test_a_choice_without_complementary_cells_is_not_certified(monkeypatch: pyte
     exact, narrow = got_out(made, made.cells.keys() - set(made.small()))
     assert exact
     assert narrow.keys() >= exact
+
+
+def test_states_are_forgotten_and_the_answer_is_as_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = quarters(3)
+    first = made.protect()
+    monkeypatch.setattr(worlds, "_STATES", -4 * len(made.cells))
+    found = made.protect()
+    assert (found.certified, found.weight, found.least) == (True, first.weight, first.least)
 
 
 def test_a_line_that_is_too_strong_shows_in_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
