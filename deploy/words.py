@@ -225,7 +225,8 @@ def _of_jobs(jobs: Jobs | None) -> Iterator[str]:
     for kind in jobs.kinds.values() if jobs else ():
         yield code_key("kind", kind.name)
         yield from (code_key("counted", name) for name in kind.counts)
-        yield from (f"field:{name}" for name in kind.says)
+        yield from (f"field:{name}" for name in (*kind.says, *kind.columns))
+        yield from (f"rule:{rule}" for rule in kind.rules)
         if kind.waits:
             yield code_key("confirm", kind.name)
 

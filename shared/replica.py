@@ -147,10 +147,11 @@ class Replica:
         self.intake = Intake(self.service, self.ports.store, self.ports.runtime, self.ports.keys, deciders)
         self._fires[SUBMISSIONS.name] = self._decide
 
-    def works(self, kinds: Sequence[JobKind[Any]]) -> None:
+    def works(self, kinds: Sequence[JobKind[Any]]) -> Jobs:
         """The kinds of job that the service does: the one table of them."""
         self.jobs = Jobs(self.service, self.ports.store, self.ports.runtime, self.ports.keys, kinds)
         self._fires[JOBS.name] = self.jobs.take_up
+        return self.jobs
 
     def times(self, aggregate: Aggregate[Any] | None = None, guard: Guard | None = None) -> None:
         """Documents whose due timers fire: the aggregate's own, and the guard's unconfirmed holds."""

@@ -22,9 +22,9 @@ B = TypeVar("B", bound=BaseModel)
 JOBS = "jobs"
 # What is done with any job, whatever its kind.
 READ, LIST, CANCEL, CONFIRM, DOWNLOAD = "read", "list", "cancel", "confirm", "download"
-# An officer does the work of the office; what an administrator sees of a job of others holds nobody's data.
+# An officer goes on with the work of a colleague; a file, which may have people in it, is for whoever asked alone.
 _SEEN_BY: Mapping[Role, Relation] = {"officer": "office", "administrator": "all"}
-_DONE_BY: Mapping[Role, Relation] = {"officer": "office"}
+_CONFIRMED_BY: Mapping[Role, Relation] = {"officer": "office"}
 # Whatever a kind asks for: the key of a day is then destroyed too.
 KEPT_AT_MOST = timedelta(days=30)
 
@@ -79,7 +79,8 @@ class Step:
     clear; `problems`: those that the chunk found.
 
     `counts`, `said`: what the kind tells of the result, by names that it declares; each replaces what stood under its
-    name. `files`: those that are whole. `then`: `wait` for a confirmation, or the `end`.
+    name. `files`: those that are whole. `then`: `wait` for a confirmation, or the `end`, which with a `rule` is that it
+    failed.
     """
 
     cursor: Mapping[str, JsonValue]
@@ -90,6 +91,7 @@ class Step:
     said: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Offered, ...] = ()
     then: Literal["more", "wait", "end"] = "more"
+    rule: str | None = None
 
 
 Chunk = Callable[[Work[B]], Awaitable[Step]]
@@ -102,7 +104,8 @@ class JobKind(Generic[B]):
     `resource`, `verb`, `by`: the policy's row of the route that asks for it. `kept`: how long after it was asked its
     content stands, 30 days at most; what is not finished by then has failed (`job_expired`). `waits`: it waits for a
     confirmation. `counts`, `says`: names of what a step may tell; pages have words for `code:counted:<name>` and
-    `field:<name>`. `media_types`: those of files that it offers.
+    `field:<name>`, of the `columns` in which a row may be wrong, and of `rules` that nothing else names.
+    `media_types`: those of files that it offers.
 
     `chunk` takes some seconds at most and raises Refusal for what will never be possible, which ends the job; what
     else it raises is tried again. It is done again after a crash, or by a second replica: what it wrote to `content`
@@ -119,6 +122,8 @@ class JobKind(Generic[B]):
     waits: bool = False
     counts: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
     media_types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -144,10 +149,9 @@ def rights_of(kinds: Iterable[JobKind[Any]]) -> tuple[Rights, ...]:
             raise ValueError(f"{kind.name}: {kind.resource} {kind.verb} is another role's too")
     roles = [role for role in ROLES if any(role in by for by in asked.values())]
     seen: By = {role: _SEEN_BY.get(role, "own") for role in roles}
-    done: By = {role: _DONE_BY.get(role, "own") for role in roles}
-    has = {CONFIRM: any(kind.waits for kind in kinds), DOWNLOAD: any(kind.media_types for kind in kinds)}
-    return (
-        *((resource, verb, by) for (resource, verb), by in asked.items()),
-        (JOBS, f"{READ} {LIST} {CANCEL}", seen),
-        *((JOBS, verb, done) for verb in has if has[verb]),
-    )
+    rows: list[Rights] = [(JOBS, f"{READ} {LIST} {CANCEL}", seen)]
+    if any(kind.waits for kind in kinds):
+        rows.append((JOBS, CONFIRM, {role: _CONFIRMED_BY.get(role, "own") for role in roles}))
+    if any(kind.media_types for kind in kinds):
+        rows.append((JOBS, DOWNLOAD, dict.fromkeys(roles, "own")))
+    return (*((resource, verb, by) for (resource, verb), by in asked.items()), *rows)

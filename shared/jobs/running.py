@@ -315,7 +315,9 @@ class Jobs:
             waits = {"status": "waiting", "holder": None, "next_at": document["until"]}
             await self._save(document, {**changes, **waits})
         else:
-            await self._tidy(await self._save(document, {**changes, **self._ended("done", {**document, **changes})}))
+            status = "failed" if found.rule else "done"
+            ended = self._ended(status, {**document, **changes})
+            await self._tidy(await self._save(document, {**changes, **ended, "rule": found.rule}))
         note(status=found.then)
         return False
 

@@ -36,12 +36,11 @@ class Counted:
     def __init__(self, ports: Ports) -> None:
         self.replica = Replica("monitoring", ports, [EFFECTS], shadows_collection({}))
         self.counting = Counting(ports.store)
-        self.replica.works([self.counting.kind])
+        self._jobs = self.replica.works([self.counting.kind])
         self.app = served(self.replica, None, routers=[self._asking()], subjects_of=_nobody)
 
     def _asking(self) -> Routes:
-        router, jobs = Routes(), self.replica.jobs
-        assert jobs
+        router, jobs = Routes(), self._jobs
 
         async def count(request: Request, granted: Granted = Depends(may("counts", "create"))) -> Response:
             query(request)
@@ -154,8 +153,11 @@ async def test_whose_job_it_is(edge: Edge) -> None:
         assert {one["id"] for one in items} & {of_evaluator, of_officer} == seen
         asked = [one["asked_at"] for one in items]
         assert asked == sorted(asked, reverse=True)
-    # What an administrator sees of a job of others holds nobody's data.
-    assert (await edge.get(f"/jobs/{of_officer}/files/numbers.txt", "administrator")).status_code == 404
+    # Files are for whoever asked alone.
+    others: list[tuple[Role, str]] = [("administrator", ""), ("officer", "colleague")]
+    for role, subject in others:
+        answer = await edge.get(f"/jobs/{of_officer}/files/numbers.txt", role, subject=subject)
+        assert answer.status_code == 404
 
 
 async def test_a_page_tells_how_far_it_is_without_script(edge: Edge) -> None:
