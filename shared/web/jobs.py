@@ -257,8 +257,8 @@ async def _answered(jobs: Jobs, document: Document, granted: Granted) -> Respons
 def _cancelling(router: APIRouter, jobs: Jobs) -> None:
     async def endpoint(id: str, request: Request, granted: Granted = Depends(may(NAME, CANCEL))) -> Response:
         query(request)
-        await read_body(request, Input)
         await granted.load(NAME, id_of(id))
+        await read_body(request, Input)
         return await _answered(jobs, await jobs.cancel(id, expected_version(request)), granted)
 
     _verb(router, jobs, endpoint, CANCEL, "Ends a job; what it did stays done, and nothing more is", ENDED)
@@ -267,8 +267,8 @@ def _cancelling(router: APIRouter, jobs: Jobs) -> None:
 def _confirming(router: APIRouter, jobs: Jobs) -> None:
     async def endpoint(id: str, request: Request, granted: Granted = Depends(may(NAME, CONFIRM))) -> Response:
         query(request)
-        await read_body(request, Input)
         await granted.load(NAME, id_of(id))
+        await read_body(request, Input)
         found = await jobs.confirm(id, granted.principal.account, expected_version(request))
         return await _answered(jobs, found, granted)
 

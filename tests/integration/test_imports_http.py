@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -131,10 +132,23 @@ async def test_nothing_is_recorded_before_it_is_confirmed_and_each_row_once(edge
     items = (await edge.get("/institutions?limit=200")).json()["items"]
     assert {"First college", "Second, with a comma"} <= {one["name"] for one in items}
     # The same file, from a colleague and under another key.
-    again = await looked_through(edge, raw)
+    again = await looked_through(edge, raw.replace(b"First college", b"  First   college "))
     assert again["result"]["counts"]["known"] == 2
     assert (await confirmed(edge, again))["state"] == "done"
     assert await count(edge) == before + 2
+    # Nobody is written to of what was recorded late before an officer has looked.
+    records = [json.loads(one.value) for one in await edge.topic("registration.institutions")]
+    assert records
+    assert all(one["recorded_late"] for one in records)
+
+
+async def test_a_cell_that_is_too_long_is_wrong_wherever_it_stands(edge: Serving) -> None:
+    raw = csv_text([college("x" * 1_001), college("y" * 201), *([college("z" * 900, sector="mining")] * 400)])
+    job = await looked_through(edge, raw)
+    wrong = [(one["cell"], one["rule"]) for one in job["problems"]]
+    assert wrong[:2] == [("A2", "string_too_long"), ("A3", "string_too_long")]
+    assert (job["problem_count"], job["result"]["counts"]["wrong"], len(job["problems"])) == (402, 402, 200)
+    assert len(await rejected(edge, job)) == 403
 
 
 async def test_what_was_rejected_is_mended_and_sent_again(edge: Serving) -> None:
@@ -273,6 +287,14 @@ async def test_what_is_no_table_is_refused_at_once(edge: Serving) -> None:
         assert (await sent(edge, raw, role=role)).status_code == 403
     broken = await looked_through(edge, b"PK\x03\x04nonsense", media_type=XLSX)
     assert broken["rule"] == "table_unreadable"
+
+
+async def test_the_example_of_the_contract_is_accepted(edge: Serving) -> None:
+    contract = (await edge.client.get("/openapi.json")).json()
+    post = contract["paths"]["/v1/imports"]["post"]
+    example = post["requestBody"]["content"]["text/csv"]["examples"]["example"]["value"]
+    job = await looked_through(edge, example.encode())
+    assert (job["state"], job["problems"]) == ("waiting", [])
 
 
 async def test_the_same_key_is_the_same_import(edge: Serving) -> None:

@@ -61,7 +61,7 @@ BODY: Mapping[str, Any] = {
     "cell have commas, semicolons or blanks between them, and languages a level after each, such as `fa C2, en B2`.",
     "content": {
         media_type: {
-            "schema": {"type": "string", "contentMediaType": media_type, "maxLength": BYTES_AT_MOST},
+            "schema": {"type": "string", "format": "binary", "maxLength": BYTES_AT_MOST},
             **({"examples": {"example": {"value": _example()}}} if form == "csv" else {}),
         }
         for media_type, form in MEDIA_TYPES.items()
@@ -74,7 +74,7 @@ def imports_router(jobs: Jobs) -> APIRouter:
     router = Routes(tags=[IMPORTS])
 
     async def create(request: Request, granted: Granted = Depends(may(IMPORTS, CREATE))) -> Response:
-        kind, asked = _asked_in(request, form_of(request.headers.get("content-type", "")))
+        kind, asked = _asked_in(request)
         raw = await bounded_body(request, BYTES_AT_MOST)
         return await accepted(
             jobs, await imported(request, granted, jobs, kind, asked, raw, key_of(request, granted)), granted
@@ -122,13 +122,14 @@ def form_of(header: str) -> Form:
     return found
 
 
-def _asked_in(request: Request, form: Form) -> tuple[Kind, ImportAsked]:
+def _asked_in(request: Request) -> tuple[Kind, ImportAsked]:
     said = query(request, KIND, PROGRAMME, OFFICE)
     kind = kind_in(said.get(KIND))
     for name in (PROGRAMME, OFFICE):
         if name in said and not fits(_CODE, said[name]):
             refuse("string_pattern_mismatch", f"query/{name}")
     codes = {name: said[name] for name in (PROGRAMME, OFFICE) if name in said}
+    form = form_of(request.headers.get("content-type", ""))
     return kind, ImportAsked(form=form, language=preferred(request), **codes)
 
 

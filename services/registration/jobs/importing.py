@@ -44,13 +44,13 @@ from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.roles import By
 from shared.identity.tokens import Principal
 from shared.intake.submissions import SUBMISSIONS
-from shared.jobs.content import PIECE_BYTES_AT_MOST, Content
+from shared.jobs.content import Content
 from shared.jobs.kinds import JobKind, Offered, RowProblem, Step, Work
 from shared.replica import Replica
 from shared.store.aggregates import Cause
 from shared.tables.reading import TableRow, cell_of, rows_of
-from shared.tables.reading_process import LARGE, OF_CELLS, OF_TABLES
-from shared.web.bodies import validated
+from shared.tables.reading_process import OF_CELLS, OF_TABLES
+from shared.web import bodies
 from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import LANGUAGES
 from shared.web.pages.words import called, rule_words
@@ -61,8 +61,11 @@ BY: By = {"officer": "office", "administrator": "all"}
 # Names of files in the job's content; the last one is offered.
 FILE, HEADER, ROWS, RIGHT, REJECTED = "file", "header", "rows", "right", "rejected.csv"
 CSV = "text/csv"
-CHECKED_AT_ONCE, RECORDED_AT_ONCE = 200, 20
+CHECKED_AT_ONCE, RECORDED_AT_ONCE, REJECTED_AT_ONCE = 200, 20, 50
 COUNTS = ("rows", "right", "wrong", "known", "recorded")
+# What is longer is cut, and wrong wherever it stands; a piece with so many characters has room for their bytes.
+CELL_CHARACTERS, PIECE_CHARACTERS = 1_000, 65_536
+TOO_LONG = "string_too_long"
 # As a submission says it of a person who was erased.
 ERASED = "erased"
 # What a cell began with that a spreadsheet would have reckoned with, in a file that was offered to be mended.
@@ -139,17 +142,21 @@ class Importing:
         return Step({"stage": "check", "piece": 0}, 0, len(rest), counts={"rows": len(rest)})
 
     async def _keep(self, rows: Sequence[TableRow], content: Content) -> None:
-        seen: set[tuple[str, ...]] = set()
-        for start in range(0, len(rows), CHECKED_AT_ONCE):
-            kept = []
-            for row in rows[start : start + CHECKED_AT_ONCE]:
-                # Cells that are wrong read as empty ones, in which rows differ.
-                kept.append((row.number, row.cells, row.wrong, not row.wrong and row.cells in seen))
-                seen.add(row.cells)
-            piece = _json(kept)
-            if len(piece) > PIECE_BYTES_AT_MOST:
-                raise Refusal(LARGE, "cells of some hundred characters", status=422)
-            await content.append(ROWS, piece)
+        """So many rows a piece as are checked at once, fewer of long ones."""
+        seen, kept, size = set[tuple[str, ...]](), list[Kept](), 0
+        for row in rows:
+            cut = tuple(cell[:CELL_CHARACTERS] for cell in row.cells)
+            long = {place: TOO_LONG for place, cell in enumerate(row.cells) if len(cell) > CELL_CHARACTERS}
+            wrong = {str(place): rule for place, rule in {**long, **row.wrong}.items()}
+            # Cells that are wrong read as empty ones, in which rows differ.
+            kept.append((row.number, cut, wrong, not wrong and row.cells in seen))
+            seen.add(row.cells)
+            size += sum(map(len, cut))
+            if len(kept) == CHECKED_AT_ONCE or size > PIECE_CHARACTERS:
+                await content.append(ROWS, _json(kept))
+                kept, size = [], 0
+        if kept:
+            await content.append(ROWS, _json(kept))
 
     async def _check(self, table: Table, work: Work[ImportAsked], piece: int) -> Step:
         """Holds the rows of a piece to the rules; nothing is recorded."""
@@ -246,12 +253,13 @@ class Importing:
         if found:
             return None, found
         said = {name: text for name, place in places.items() if place < len(cells) and (text := _said(cells[place]))}
-        raw = canonical_json(body_of(table, said, work.body, work.principal.office))
-        digest = hashlib.sha256(raw).hexdigest()
         try:
-            return Read(self._id_of(table, digest), digest, validated(table.model, raw)), []
+            body = bodies.body_of(table.model, _json(body_of(table, said, work.body, work.principal.office))).model
         except Refusal as refusal:
             return None, placed(table, refusal.problems)
+        # What the rules read as the same is the same row, however it was typed.
+        digest = hashlib.sha256(canonical_json(body.model_dump(mode="json", exclude_none=True))).hexdigest()
+        return Read(self._id_of(table, digest), digest, body), []
 
     def _id_of(self, table: Table, digest: str) -> str:
         key = derived_key(self._replica.ports.keys.command_key(SERVICE), "imported rows")
@@ -306,14 +314,14 @@ class Importing:
         for (_, cells, _, _), wrong in rejected:
             row = [inert(cells[place]) if place < len(cells) else "" for place in without]
             lines.append([*row, inert(_in_words(language, wrong))])
-        if not lines:
-            return
-        if work.content.pieces(REJECTED):
-            # A file has its mark and its names once.
-            await work.content.append(REJECTED, csv_of(lines).removeprefix(b"\xef\xbb\xbf"))
-        else:
-            names = [inert(header["cells"][place]) for place in without]
-            await work.content.append(REJECTED, csv_of([[*names, PROBLEM], *lines]))
+        for start in range(0, len(lines), REJECTED_AT_ONCE):
+            part = lines[start : start + REJECTED_AT_ONCE]
+            if work.content.pieces(REJECTED):
+                # A file has its mark and its names once.
+                await work.content.append(REJECTED, csv_of(part).removeprefix(b"\xef\xbb\xbf"))
+            else:
+                names = [inert(header["cells"][place]) for place in without]
+                await work.content.append(REJECTED, csv_of([[*names, PROBLEM], *part]))
 
 
 def kind_of(kind: str) -> str:
@@ -333,7 +341,9 @@ def names_of(kind: Kind) -> Mapping[str, str]:
 
 
 def _cause(work: Work[ImportAsked], id: str, digest: str) -> Cause:
-    return replace(work.cause, command_id=id, digest=digest)
+    """What a table says was so when it was sent, whenever its row is recorded: it is recorded late, so that nobody is
+    written to of it before an officer has looked."""
+    return replace(work.cause, command_id=id, digest=digest, happened_at=work.asked_at, recorded_late=True)
 
 
 def _said(cell: str) -> str:
