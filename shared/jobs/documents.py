@@ -31,14 +31,24 @@ def _of_office(document: Document) -> list[str]:
     return [document["office"]] if document["office"] and document["role"] == "officer" else []
 
 
+def moving_of(account: str) -> str:
+    """The text under which the index `open` has what moves of an account."""
+    return f"moving{SEPARATOR}{account}"
+
+
+def _open(document: Document) -> list[str]:
+    moves = [moving_of(document["account"])] if document["status"] in MOVING else []
+    return [document["account"], *moves] if document["status"] in OPEN else []
+
+
 JOBS = Collection(
     NAME,
     {
         "all": Index(lambda d: ["all"], _by_asking),
         "office": Index(_of_office, _by_asking),
         "own": Index(lambda d: [d["account"]], _by_asking),
-        # By account what has not ended, and all that moves.
-        "open": Index(lambda d: [d["account"]] if d["status"] in OPEN else []),
+        # By account what has not ended, and of that what moves; and all that moves.
+        "open": Index(_open),
         "moving": Index(lambda d: ["all"] if d["status"] in MOVING else []),
         # By the day whose key opens what is still kept.
         "day": Index(lambda d: [d["day"]] if d["held"] else []),

@@ -28,7 +28,7 @@ from shared.identity.keys import Keys
 from shared.identity.sealing import SealBroken
 from shared.identity.tokens import Principal
 from shared.jobs.content import Content, ContentGone, JobKeys, empty, opened_body, sealed_body
-from shared.jobs.documents import JOBS, MOVING, OPEN, PROBLEMS_KEPT, cause_of, new_job, row_of
+from shared.jobs.documents import JOBS, MOVING, OPEN, PROBLEMS_KEPT, cause_of, moving_of, new_job, row_of
 from shared.jobs.kinds import JobKind, Step, Work
 from shared.store.aggregates import Cause, check_version
 from shared.store.port import Document, Store
@@ -38,7 +38,8 @@ from shared.telemetry.tracing import note, step
 # So many are moved side by side by one replica; each waits most of the time, for the store or the pool.
 WORKERS = 2
 QUEUE_AT_MOST = 200
-OPEN_AT_MOST = 10
+# Of one account; of what moves, and with what waits for its confirmation.
+MOVING_AT_MOST, OPEN_AT_MOST = 10, 50
 # A job that was moved for so long lets others have their turn.
 SLICE_SECONDS = 2.0
 # After so long without a save another replica goes on.
@@ -49,6 +50,7 @@ WAITS_AT_MOST_SECONDS = 300
 TRIES_AT_MOST = 5
 RETRY_SECONDS = 30
 ENDED, NOT_WAITING, EXPIRED, FAILED = "job_ended", "job_not_waiting", "job_expired", "internal"
+TOO_MANY = "jobs_too_many"
 _LATER = (Unavailable, UnknownOutcome, Conflict, Overloaded, TooEarly)
 NOTHING_HELD: Mapping[str, Any] = {"held": False, "body": None, "pieces": [], "files": []}
 
@@ -89,14 +91,13 @@ class Jobs:
         """The job, durable and on its way; the same one for the same key and body.
 
         `files`: what it begins with, by name, in pieces of 1 MiB at most. `cause.digest`: the keyed one of all that
-        was sent. Raises CommandReused for another body under the key, Overloaded (429) for somebody of whom ten have
-        not ended, Unavailable, UnknownOutcome.
+        was sent. Refusal `jobs_too_many` for somebody of whom fifty have not ended; raises CommandReused for another
+        body under the key, Overloaded (429) where ten of theirs move, Unavailable, UnknownOutcome.
         """
         known = await self._store.load(JOBS.name, cause.command_id)
         if known is not None:
             return await self._stored(cause, files or {})
-        if await self._store.count(JOBS.name, "open", principal.account, at_most=OPEN_AT_MOST) >= OPEN_AT_MOST:
-            raise Overloaded("jobs", retry_after_seconds=RETRY_SECONDS, status=429)
+        await self._check_room(principal.account)
         now = self._runtime.now()
         key = self._keys.of(text_of(now)[:10])
         sealed = sealed_body(key, cause.command_id, body.model_dump(mode="json", exclude_none=True), self._runtime)
@@ -111,6 +112,12 @@ class Jobs:
             return await self._stored(cause, files or {})
         count("jobs")
         return await self._stored(cause, files or {}) if files else self._begun(document)
+
+    async def _check_room(self, account: str) -> None:
+        if await self._store.count(JOBS.name, "open", moving_of(account), at_most=MOVING_AT_MOST) >= MOVING_AT_MOST:
+            raise Overloaded("jobs", retry_after_seconds=RETRY_SECONDS, status=429)
+        if await self._store.count(JOBS.name, "open", account, at_most=OPEN_AT_MOST) >= OPEN_AT_MOST:
+            raise Refusal(TOO_MANY, f"{OPEN_AT_MOST} jobs that have not ended, at most")
 
     async def _stored(self, cause: Cause, files: Mapping[str, Sequence[bytes]]) -> Document:
         """The job with its files, whoever of those that ask for the same at once writes them."""
@@ -248,7 +255,11 @@ class Jobs:
         return not begun and document["status"] == "running" and document["next_at"] > text_of(now)
 
     async def _chunk(self, document: Document) -> bool:
-        kind = self.kinds[document["kind"]]
+        kind = self.kinds.get(document["kind"])
+        if kind is None:
+            # Asked of a version that did such jobs.
+            await self._fail(document, FAILED)
+            return False
         try:
             work = self._work(kind, document)
             found = await kind.chunk(work)

@@ -20,7 +20,7 @@ from shared.errors import Refusal
 from shared.jobs.content import Content
 from shared.jobs.documents import JOBS, OPEN, Status
 from shared.jobs.kinds import CANCEL, CONFIRM, DOWNLOAD, LIST, READ
-from shared.jobs.running import ENDED, EXPIRED, NOT_WAITING, Jobs
+from shared.jobs.running import ENDED, EXPIRED, NOT_WAITING, TOO_MANY, Jobs
 from shared.store.collection import belongs
 from shared.store.port import Document
 from shared.web.acting import id_of
@@ -111,7 +111,10 @@ def seen_model(jobs: Jobs) -> type[JobBase]:
 def job_answers(jobs: Jobs) -> dict[str, Any]:
     """`responses` of an operation that asks for a job."""
     content = {"application/json": {"schema": model_schema(seen_model(jobs))}}
-    return {"202": {"description": "The job, which goes on.", "headers": {"Location": LOCATION}, "content": content}}
+    return {
+        "202": {"description": "The job, which goes on.", "headers": {"Location": LOCATION}, "content": content},
+        "409": refused_by(TOO_MANY),
+    }
 
 
 async def asked_for(
@@ -146,7 +149,9 @@ async def job_seen(jobs: Jobs, document: Document, granted: Granted) -> JobBase:
     """The job with what the caller may do with it."""
     verbs = [verb for verb in _possible(document) if await _may(document, granted, verb)]
     place = place_of(granted.edge.service, document["_id"])
-    return seen_model(jobs)(**_fields(document, place), open=tuple(verbs))
+    # What a version before did is told as it is.
+    model = seen_model(jobs) if document["kind"] in jobs.kinds else JobBase
+    return model(**_fields(document, place), open=tuple(verbs))
 
 
 def _possible(document: Document) -> list[str]:

@@ -243,16 +243,34 @@ async def test_it_is_not_begun_before_its_files_are_there_and_asking_again_bring
         assert await desk.pieces() == []
 
 
-async def test_one_account_has_ten_that_have_not_ended_at_most() -> None:
+async def test_of_one_account_ten_move_and_fifty_have_not_ended_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "OPEN_AT_MOST", 12)
     async with Desk() as desk:
-        ids = [await desk.ask(str(n)) for n in range(running.OPEN_AT_MOST)]
+        for number in range(12):
+            await desk.finished(await desk.ask(f"waits {number}", previewed=True))
+        with pytest.raises(Refusal) as many:
+            await desk.ask("more")
+        assert (many.value.rule, many.value.status) == ("jobs_too_many", 409)
+        await desk.jobs.cancel(await desk.ask("waits 0", previewed=True))
+        monkeypatch.setattr(running, "OPEN_AT_MOST", 50)
+        ids = [await desk.ask(str(n)) for n in range(running.MOVING_AT_MOST)]
         with pytest.raises(Overloaded) as full:
             await desk.ask("more")
         assert full.value.status == 429
         assert await desk.ask("0") == ids[0], "a repetition is no further one"
-        assert await desk.jobs.moving() == running.OPEN_AT_MOST
+        assert await desk.jobs.moving() == running.MOVING_AT_MOST
         await desk.jobs.cancel(ids[0])
         await desk.ask("more")
+
+
+async def test_what_a_version_before_did_fails_and_is_told() -> None:
+    async with Desk() as desk:
+        id = await desk.ask()
+        document = await desk.stored(id)
+        changed = JOBS.indexed({**document, "kind": "count-by-hand", "version": document["version"] + 1})
+        await desk.store.save(JOBS.name, changed, document["version"])
+        document = await desk.finished(id)
+        assert (document["status"], document["rule"]) == ("failed", "internal")
 
 
 async def test_a_started_replica_moves_jobs_by_itself_side_by_side() -> None:
