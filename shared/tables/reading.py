@@ -18,6 +18,8 @@ from shared.telemetry.observability import count
 
 Form = Literal["csv", "xlsx"]
 SECONDS_AT_MOST = 20.0
+ENDS_WITHIN_SECONDS = 2.0
+ROWS_IN_A_TURN = 100
 LINE_BYTES_AT_MOST = 4 * 1_048_576
 COMMAND = (sys.executable, "-m", "shared.tables.reading_process")
 MEDIA_TYPES: Mapping[str, Form] = {
@@ -59,16 +61,30 @@ async def rows_of(
         *command, form, str(rows), str(columns), stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=kept,
         limit=LINE_BYTES_AT_MOST,
     )  # fmt: skip
+    patience = 0.0
     try:
         async with asyncio.timeout(SECONDS_AT_MOST), aclosing(_lines(process, content)) as lines:
             async for line in lines:
                 yield line
+        patience = ENDS_WITHIN_SECONDS
+    except Refusal:
+        patience = ENDS_WITHIN_SECONDS
+        raise
     except (TimeoutError, ValueError):
         count("table_reading_cut_off")
         raise Refusal(LARGE, "a table that is read in some seconds", status=422) from None
     finally:
-        if process.returncode is None:
-            process.kill()
+        await _ended(process, patience)
+
+
+async def _ended(process: asyncio.subprocess.Process, patience: float) -> None:
+    """What has said its last line ends by itself; anything else is killed."""
+    try:
+        # Not at once: killing a process that has just ended takes its exit from whoever waits for it.
+        async with asyncio.timeout(patience):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
         await process.wait()
 
 
@@ -81,7 +97,12 @@ async def _lines(process: asyncio.subprocess.Process, content: bytes) -> AsyncGe
         process.stdin.close()
     except ConnectionError:
         raise Refusal(UNREADABLE, status=422) from None
+    number = 0
     async for raw in process.stdout:
+        number += 1
+        if number % ROWS_IN_A_TURN == 0:
+            # What has come already is read without waiting for anything.
+            await asyncio.sleep(0)
         line = json.loads(raw)
         if "end" in line:
             return
