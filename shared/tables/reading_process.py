@@ -89,12 +89,23 @@ def _limit() -> None:
         return
     import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # As many as are open: no file, no socket, no process that would need a pipe.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+    # As many files as are open: no further one, no socket, no process that would need a pipe.
+    limits = {
+        resource.RLIMIT_AS: MEMORY_BYTES,
+        resource.RLIMIT_CPU: PROCESSOR_SECONDS,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: 3,
+    }
+    for kind, most in limits.items():
+        _, hard = resource.getrlimit(kind)
+        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        try:
+            resource.setrlimit(kind, (least, least))
+        except (ValueError, OSError):
+            # Other systems than Linux know no limit of some of them.
+            if sys.platform == "linux":
+                raise
 
 
 def read(form: str, raw: bytes, columns: int) -> Iterator[Row]:
