@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
@@ -22,6 +22,7 @@ from shared.jobs.documents import JOBS, OPEN, Status
 from shared.jobs.kinds import CANCEL, CONFIRM, DOWNLOAD, LIST, READ
 from shared.jobs.running import ENDED, EXPIRED, NOT_WAITING, TOO_MANY, Jobs
 from shared.store.collection import belongs
+from shared.store.narrowing import Listed
 from shared.store.port import Document
 from shared.web.acting import id_of
 from shared.web.answers import LOCATION, answers, listed_answers, model_schema, refused_by
@@ -33,8 +34,14 @@ from shared.web.json import representation
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, Paged, page, query
 from shared.web.problems import etag
 from shared.web.routing import Routes
+from shared.web.strict_json import refuse
 
-NAME = JOBS.name
+NAME, STATE = JOBS.name, "state"
+IN_A_STATE: Mapping[str, Any] = {
+    "name": STATE,
+    "in": "query",
+    "schema": {"type": "string", "enum": [*get_args(Status)]},
+}
 # Nothing in a file may run or ask for anything, in whatever way a browser comes to show it.
 SANDBOXED = "sandbox; default-src 'none'; frame-ancestors 'none'"
 
@@ -210,22 +217,29 @@ def jobs_router(jobs: Jobs) -> APIRouter:
     return router
 
 
-def newest_first(equalities: Sequence[tuple[str, str]]) -> Paged | None:
-    """The list of jobs under the widest relation of a caller, the newest first."""
+def newest_first(equalities: Sequence[tuple[str, str]], state: str | None = None) -> Paged | None:
+    """The list of jobs under the widest relation of a caller, the newest first; `state`: of those alone that are in it.
+
+    Refusal (422) for no state.
+    """
+    if state is not None and state not in get_args(Status):
+        refuse("literal_error", f"query/{STATE}", f"one of {', '.join(get_args(Status))}")
     if not equalities:
         return None
-    listed = Paged.of(equalities[0])
-    return Paged(listed.listed, listed.scope, newest_first=True)
+    (index, equals), scope = equalities[0], (*equalities[0], *([state] if state else []))
+    if state is None:
+        return Paged(Listed(index, (equals,)), scope, newest_first=True)
+    return Paged(Listed(index, (equals,), lambda one: bool(one["status"] == state)), scope, newest_first=True)
 
 
 def _listing(router: APIRouter, jobs: Jobs) -> None:
     async def endpoint(request: Request, granted: Granted = Depends(may(NAME, LIST))) -> Response:
-        query(request, *OF_EVERY_LIST)
+        state = query(request, STATE, *OF_EVERY_LIST).get(STATE)
 
         async def represent(document: Document) -> Mapping[str, Any]:
             return representation(await job_seen(jobs, document, granted))
 
-        return await page(request, NAME, newest_first(await granted.equalities()), represent)
+        return await page(request, NAME, newest_first(await granted.equalities(), state), represent)
 
     router.add_api_route(
         f"/{NAME}",
@@ -235,7 +249,7 @@ def _listing(router: APIRouter, jobs: Jobs) -> None:
         description="Of an officer those that officers of the office asked for, of an administrator all, of others "
         "their own.",
         operation_id="jobs_list",
-        openapi_extra={"parameters": PARAMETERS, "responses": listed_answers(seen_model(jobs))},
+        openapi_extra={"parameters": [*PARAMETERS, IN_A_STATE], "responses": listed_answers(seen_model(jobs))},
     )
 
 

@@ -153,6 +153,9 @@ async def test_whose_job_it_is(edge: Edge) -> None:
         assert {one["id"] for one in items} & {of_evaluator, of_officer} == seen
         asked = [one["asked_at"] for one in items]
         assert asked == sorted(asked, reverse=True)
+    done = (await edge.get("/jobs?state=done&limit=200", "administrator")).json()
+    assert {one["state"] for one in done["items"]} == {"done"}
+    assert (await edge.get("/jobs?state=over", "administrator")).status_code == 422
     # Files are for whoever asked alone.
     others: list[tuple[Role, str]] = [("administrator", ""), ("officer", "colleague")]
     for role, subject in others:
@@ -166,6 +169,11 @@ async def test_a_page_tells_how_far_it_is_without_script(edge: Edge) -> None:
     async with edge.browser() as http:
         listed = await http.get("/monitoring/jobs")
         assert (listed.status_code, f'href="/monitoring/jobs/{waits}"' in listed.text) == (200, True)
+        narrowed = await http.get("/monitoring/jobs?state=waiting")
+        assert f'href="/monitoring/jobs/{waits}"' in narrowed.text
+        assert f'href="/monitoring/jobs/{waits}"' not in (await http.get("/monitoring/jobs?state=failed")).text
+        assert (await http.get("/monitoring/jobs?state=")).status_code == 200
+        assert (await http.get("/monitoring/jobs?state=over")).status_code == 422
         assert 'href="/monitoring/jobs"' in (await http.get("/monitoring/today")).text
         page = await http.get(f"/monitoring/jobs/{waits}")
         assert "to be confirmed" in page.text
