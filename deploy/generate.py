@@ -33,6 +33,7 @@ from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
 from shared.programmes.model import editor_schema
 from shared.replica import Ports, stored
+from shared.services import SERVICES
 from shared.store.local import LocalStore
 from shared.web.known_lists import KNOWN_LISTS, described
 from shared.web.pages.linked import LINKED
@@ -119,8 +120,8 @@ def event_map_page() -> Files:
 
 def case_pages() -> Files:
     """What leads where, for all cases on one page and for a service's own in its README."""
-    yield ROOT / "docs/cases.md", case_map({service: cases_of(service) for service in GROUPS})
-    for service in GROUPS:
+    yield ROOT / "docs/cases.md", case_map({service: cases_of(service) for service in SERVICES})
+    for service in SERVICES:
         readme = ROOT / "services" / service / "README.md"
         yield readme, with_part(readme.read_text(encoding="utf-8"), "what leads where", case_tables(cases_of(service)))
 
@@ -148,7 +149,7 @@ def linked_pages() -> Files:
             "page": f"/{service}/{case.name}",
             "readers": [role for role in ROLES if role in case.readers],
         }
-        for service in GROUPS
+        for service in SERVICES
         for case in cases_of(service)
     }
     yield LINKED, json_text(found)
@@ -156,7 +157,7 @@ def linked_pages() -> Files:
 
 def known_lists_file() -> Files:
     """By service and name of its cases: what each role may ask their list for."""
-    found = {f"{service}/{one.name}": described(one) for service in GROUPS for one in built(service).cases}
+    found = {f"{service}/{one.name}": described(one) for service in SERVICES for one in built(service).cases}
     yield KNOWN_LISTS, json_text(found)
 
 

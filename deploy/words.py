@@ -22,7 +22,7 @@ from babel.messages.extract import extract_python
 from babel.messages.pofile import write_po
 from jinja2.ext import babel_extract
 
-from deploy.generate import GROUPS, ROOT, built
+from deploy.generate import ROOT, built
 from services.monitoring.breakdown import NOT_ADDING_UP
 from shared.cases.case import Case
 from shared.contracts.iso_codes import WITHOUT_A_STATE
@@ -39,6 +39,7 @@ from shared.programmes.fact_words import AMOUNTS, CODED_ATTRIBUTES, CODES, IDS, 
 from shared.programmes.loader import load_definition
 from shared.programmes.model import Definition, editor_schema
 from shared.programmes.sections.selection import Component
+from shared.services import SERVICES
 from shared.web.backlog import PARTS, Unfinished
 from shared.web.contract import contract
 from shared.web.operation import DropReason
@@ -48,7 +49,6 @@ from shared.web.pages.standard_names import states_named_here
 from shared.web.pages.words import CATALOGUES, catalogue, code_key
 from shared.web.problems import REFUSED, RULE_OF_STATUS
 
-SERVICES = (*GROUPS, "monitoring")
 PREFIXES = (
     "case",
     "case-one",

@@ -22,6 +22,7 @@ from deploy.cli.hosting import bound_socket
 from deploy.cli.replaying import prepared
 from deploy.cli.running import DataOption, PortOption
 from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
+from deploy.cli.statements import publish_periods
 from deploy.local.parting import Guard
 from shared.errors import SettingsError
 from shared.programmes.indicators import Period
@@ -54,7 +55,8 @@ def demo(
         right = run_history(replay, settings, as_json=False)
         # After the figures: nothing of either is in them.
         asyncio.run(_opened(settings, datetime.now(UTC)))
-        asyncio.run(_told_to_evaluators(settings, datetime.now(UTC)))
+        periods = [one.code for one in read_definition(definition_path(CODE)).periods]
+        asyncio.run(publish_periods(CODE, periods, settings))
         if not exit_after:
             print(f"\nLook around at {settings.base_url}: enter as anybody there is. Ctrl-C ends it.", flush=True)
             print(f"To apply yourself: {settings.base_url}/registration/apply/{OPEN_CODE}", flush=True)
@@ -92,24 +94,6 @@ def to_publish(stands: Mapping[str, Any] | None, now: datetime) -> Definition | 
         return opened
     standing = Definition.model_validate(stands)
     return standing.model_copy(update={"dates": opened.dates}) if standing.is_over(None, now) else None
-
-
-def with_a_step(stands: Mapping[str, Any], now: datetime) -> Definition | None:
-    """The history's programme with its figures published as of now; None where they are already. Its periods were over
-    before it was known here, so that an evaluator would look at nothing until the next quarter begins."""
-    standing = Definition.model_validate(stands)
-    if standing.disclosure.steps:
-        return None
-    disclosure = standing.disclosure.model_copy(update={"steps": (now.replace(microsecond=0),)})
-    return standing.model_copy(update={"disclosure": disclosure})
-
-
-async def _told_to_evaluators(settings: Settings, now: datetime) -> None:
-    """Once everything of the history is known: what is published later changes no state that was."""
-    stands = await standing_definition(CODE, settings)
-    definition = None if stands is None else with_a_step(stands, now)
-    if definition is not None:
-        await published(definition, settings)
 
 
 async def _opened(settings: Settings, now: datetime) -> None:

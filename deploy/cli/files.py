@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from deploy.replay.history import History, lint_history, load_history
 from shared.errors import SettingsError
@@ -100,3 +102,14 @@ def _existing(path: Path) -> Path:
     if not path.is_file():
         raise SettingsError(f"there is no file {path}")
     return path
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """A JSON object. SettingsError for a file that holds none."""
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{file} cannot be read as JSON ({type(error).__name__})") from None
+    if not isinstance(content, dict):
+        raise SettingsError(f"{file} is not a JSON object")
+    return content

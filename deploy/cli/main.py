@@ -34,6 +34,10 @@ GROUPS: Mapping[str, str] = {
     "rebuild": "readmodel",
     "audit": "audit",
 }
+# Verbs of a verb that takes what it is asked for: `app` of the module where the second word is one of these.
+FURTHER: Mapping[str, tuple[str, frozenset[str]]] = {
+    "figures": ("statements", frozenset({"statements", "facts", "verify"})),
+}
 ABOUT = "Programmes that bring a diaspora's skills home: registration, matching, placement, monitoring."
 
 
@@ -51,6 +55,10 @@ def app_of(words: Sequence[str]) -> typer.Typer:
     # With one command and nothing else, Typer would take its name for an argument.
     app.callback()(lambda: None)
     asked = words[0] if words and words[0] in (*VERBS, *GROUPS) else None
+    module, further = FURTHER.get(asked or "", ("", frozenset[str]()))
+    if words[1:2] and words[1] in further:
+        app.add_typer(_module(module).app, name=asked)
+        return app
     for name, (module, function, example) in VERBS.items():
         if asked in (None, name):
             app.command(name, epilog=f"Example: {example}")(getattr(_module(module), function))

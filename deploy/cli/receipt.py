@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from deploy.cli.files import read_object
 from deploy.cli.keyring import keys_of
 from deploy.cli.settings import read_settings
 from shared.errors import SettingsError
@@ -31,13 +31,13 @@ def verify(
     ] = None,
 ) -> None:
     """Exit 0 where the signature is right, 1 where it is not."""
-    receipt = _json(file)
+    receipt = read_object(file)
     try:
         data, service = signed_bytes(receipt), str(receipt["status_url"]).split("/")[1]
         signature, key_id = str(receipt["signature"]), str(receipt["key_id"])
     except (KeyError, IndexError, TypeError):
         raise SettingsError(f"{file} is not a receipt") from None
-    public = _json(keys) if keys else _local(service)
+    public = read_object(keys) if keys else _local(service)
     if not verify_receipt(public, key_id, data, signature):
         print("not signed by this system, or changed since")
         raise typer.Exit(1)
@@ -48,13 +48,3 @@ def _local(service: str) -> dict[str, list[dict[str, Any]]]:
     if service not in SERVICES:
         return {"keys": []}
     return keys_of(read_settings(), f"{service}/receipts/current.key").receipt_public_keys(service)
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{file} cannot be read as JSON ({type(error).__name__})") from None
-    if not isinstance(content, dict):
-        raise SettingsError(f"{file} is not a JSON object")
-    return content

@@ -1,4 +1,4 @@
-"""Answers to questions about indicators: every one passes the gate of disclosure."""
+"""Answers to questions about indicators: as they are now to whoever may see that, else as they were published."""
 
 from __future__ import annotations
 
@@ -11,25 +11,21 @@ from typing import Any, NoReturn, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from services.monitoring.breakdown import adding_up, with_empty_classes
-from services.monitoring.domain.disclosure import (
-    Counted,
-    Steps,
-    Viewer,
-    check_breakdown,
-    check_definition,
-    shown_as_of,
-    why_withheld,
-)
-from services.monitoring.domain.rows import EPOCH, microseconds_of
+from services.monitoring.domain.disclosure import Viewer, check_definition, check_known
+from services.monitoring.domain.rows import EPOCH, milliseconds_of
 from services.monitoring.follower import Follower
+from services.monitoring.published import Answer, Asking, Published, answer_of, check_published
 from services.monitoring.queries import Cell, cells, frames_unknown
-from services.monitoring.question import Question, counts_people
+from services.monitoring.question import Question
+from services.monitoring.records import Mark
 from services.monitoring.store import ReadModel
 from shared.clock import Runtime, text_of
 from shared.contracts.base import Instant
+from shared.contracts.monitoring.statements import TOPIC as STATEMENTS_TOPIC
 from shared.errors import Refusal, TooEarly
-from shared.programmes.indicators import Dimension, Indicator, Period, carries, share_value
+from shared.programmes.indicators import Dimension, Indicator, Period, share_value
 from shared.programmes.model import Definition, Office
+from shared.programmes.published_tables import Table, can_be_broken_down, tables_of
 from shared.web.pages.formatting import text_in
 from shared.web.pages.languages import DEFAULT
 from shared.zones import ZONE_DATA
@@ -38,7 +34,6 @@ DIMENSIONS_AT_MOST = 4
 KEPT_AT_MOST = 1_000
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 INSTANT = "an instant is written 2026-03-04T09:30:00Z, or with an offset, whose plus is %2B in an address"
-Answer = dict[str, Any]
 
 
 class Newest(Protocol):
@@ -87,8 +82,9 @@ class Sheet:
 class Figures:
     """The figures of one replica. Raises Refusal: 404 unknown programme or indicator, 403 and 422 as the gate says."""
 
-    def __init__(self, follower: Follower, definitions: Newest, runtime: Runtime) -> None:
+    def __init__(self, follower: Follower, definitions: Newest, runtime: Runtime, published: Published) -> None:
         self._follower = follower
+        self._published = published
         self._definitions = definitions
         self._runtime = runtime
         # What was counted since anything was read: many look at the same figures.
@@ -100,8 +96,10 @@ class Figures:
 
         def every(definition: Definition) -> list[Wanted]:
             period, dimensions = period_of(definition, asked.period), _dimensions(definition, asked.by)
+            if not viewer.live:
+                check_published(definition, period, asked.by)
             return [
-                Wanted(one, period, dimensions if can_be_broken_down(definition, one, dimensions) else ())
+                Wanted(one, period, dimensions if shows(definition, viewer, one, period, dimensions) else ())
                 for one in definition.indicators
             ]
 
@@ -124,22 +122,38 @@ class Figures:
         """What `choose` wants of the definition, all as of the same instant; of `asked`, its periods and dimensions are
         for `choose` to look at."""
         version, definition = self._definition(code, asked, viewer)
-        check_breakdown(viewer, asked.by)
         viewer = _of_office(viewer, definition, asked.office)
         wanted = choose(definition)
-        as_of = self._as_of(definition, asked, viewer)
-        questions = [
-            Question(definition, one.indicator, as_of, one.period, one.by, viewer.office, not viewer.live)
-            for one in wanted
-        ]
-        for question in questions:
-            check_breakdown(viewer, [one.code for one in question.by])
+        asked_ms = asked_as_of(asked.as_of)
+        check_known(asked_ms, self._follower.watermark_ms)
+        if not viewer.live:
+            return await self._published_sheet(definition, version, asked, wanted)
+        as_of = self._follower.head_ms if asked_ms is None else asked_ms
+        questions = [Question(definition, one.indicator, as_of, one.period, one.by, viewer.office) for one in wanted]
         # Looked at before it is counted: by then more may be final than was counted.
         told = {"definition_version": version, "zone_data": ZONE_DATA, "final": as_of <= self._follower.watermark_ms}
         counted = await self._found(version, questions)
         answers = [
-            {**_represent(question, found, viewer, asked.language), **told}
+            {**_represent(question, found, asked.language), **told}
             for question, found in zip(questions, counted, strict=True)
+        ]
+        return Sheet(definition, wanted, answers)
+
+    async def _published_sheet(
+        self, definition: Definition, version: int, asked: Asked, wanted: Sequence[Wanted]
+    ) -> Sheet:
+        """The same as it was published, as of that instant the newest statements."""
+        for one in wanted:
+            check_published(definition, one.period, [dimension.code for dimension in one.by])
+        until = None if asked.as_of is None else _INSTANT.validate_python(asked.as_of)
+        periods = [*dict.fromkeys(one.period.code for one in wanted if one.period is not None)]
+        standing = await self._published.standing(definition.code, until, periods)
+        answers = [
+            answer_of(
+                Asking(definition, version, one.indicator, one.period, one.by, asked.language),
+                None if one.period is None else standing.get(one.period.code),
+            )
+            for one in wanted
         ]
         return Sheet(definition, wanted, answers)
 
@@ -157,32 +171,18 @@ class Figures:
             kept.update(zip(missing, found, strict=True))
         return [kept[key] for key in keys]
 
-    def steps(self, code: str, viewer: Viewer) -> list[datetime]:
-        """The instants as of which the viewer gets figures, the newest first; none for whoever may ask for any."""
+    async def published_at(self, code: str, viewer: Viewer) -> list[datetime]:
+        """When something was published of the programme, the newest first; nothing for whoever may ask for any
+        instant."""
         if viewer.live:
             return []
-        steps = self._steps(self._definitions.newest(code))
-        found = sorted({*steps.until(self._follower.watermark_ms)}, reverse=True)
-        return [EPOCH + timedelta(milliseconds=step) for step in found]
+        return sorted({one.at for one in (await self._published.series(code)).issued}, reverse=True)
 
     def stamp(self, code: str, asked: Asked, viewer: Viewer) -> Any:
-        """What changes whenever the answer may: of a live viewer all that was read, of others the published step."""
-        version, definition = self._definition(code, asked, viewer)
-        if viewer.live:
-            return version, _read(self._follower.model)
-        return version, self._as_of(definition, asked, viewer)
-
-    def _as_of(self, definition: Definition, asked: Asked, viewer: Viewer) -> int:
-        reached = self._follower.watermark_ms, self._follower.head_ms
-        return shown_as_of(viewer, milliseconds(asked.as_of), *reached, self._steps(definition))
-
-    def _steps(self, definition: Definition) -> Steps:
-        declared = [_milliseconds_of(step) for step in definition.disclosure.steps]
-        return Steps([one.ends for one in definition.periods], declared, self._known_ms(definition.code))
-
-    def _known_ms(self, code: str) -> int:
-        """When the programme was published first; where the read model has not met it, after all that it has."""
-        return self._follower.model.zones.published.get(code, self._follower.watermark_ms + 1)
+        """What changes whenever the answer may: of a live viewer all that was read, of others what was published."""
+        version, _ = self._definition(code, asked, viewer)
+        model = self._follower.model
+        return version, _read(model) if viewer.live else model.marks.get((STATEMENTS_TOPIC, 0), Mark()).next_offset
 
     def _definition(self, code: str, asked: Asked, viewer: Viewer) -> tuple[int, Definition]:
         check_definition(viewer, asked.definition)
@@ -197,18 +197,14 @@ class Figures:
             raise Refusal("definition_unknown", status=404) from None
 
 
-def milliseconds(text: str | None) -> int | None:
+def asked_as_of(text: str | None) -> int | None:
     """Milliseconds since 1970 of an RFC 3339 instant, rounded up. Raises Refusal 422."""
     if text is None:
         return None
     try:
-        return _milliseconds_of(_INSTANT.validate_python(text))
+        return milliseconds_of(_INSTANT.validate_python(text))
     except ValidationError as error:
         _refuse(error.errors(include_input=False)[0]["type"], "query/as_of", INSTANT)
-
-
-def _milliseconds_of(instant: datetime) -> int:
-    return -(-microseconds_of(instant) // 1000)
 
 
 @dataclass(frozen=True)
@@ -229,7 +225,7 @@ def _key(question: Question) -> Any:
     """The question by the codes of what it asks, of one version of a definition."""
     period, by = question.period and question.period.code, tuple(one.code for one in question.by)
     asked = question.definition.code, question.indicator.code, question.as_of_ms, period, by
-    return (*asked, question.office, question.with_persons)
+    return (*asked, question.office)
 
 
 def _count(model: ReadModel, questions: Sequence[Question]) -> list[Found]:
@@ -237,49 +233,49 @@ def _count(model: ReadModel, questions: Sequence[Question]) -> list[Found]:
         return [Found(*cells(connection, one, model.cells_seen), frames_unknown(connection, one)) for one in questions]
 
 
-def _represent(question: Question, found: Found, viewer: Viewer, language: str) -> Answer:
+def _represent(question: Question, found: Found, language: str) -> Answer:
     indicator, period, total = question.indicator, question.period, found.total
-    withheld = _withheld(question, total, viewer)
-    whole = total.whole is not None and withheld is None
+    whole = total.whole is not None
     answer: Answer = {
         "code": indicator.code,
         "name": text_in(language, indicator.name),
         "unit": indicator.unit,
         "period": None if period is None else period.code,
-        **_value(question, total, withheld),
+        **_value(question, total),
         "numerator": total.part if whole else None,
         "denominator": total.whole if whole else None,
         "target": None if period is None else indicator.targets.get(period.code),
         "as_of": text_of(EPOCH + timedelta(milliseconds=question.as_of_ms)) if question.as_of_ms else None,
         "by": [],
         "state": "provisional",
-        # Of a withheld figure nothing is said.
-        "frames_unknown": found.frames_unknown and withheld is None,
+        "statement": None,
+        "frames_unknown": found.frames_unknown,
     }
     codes = [dimension.code for dimension in question.by]
     if codes:
         answer |= adding_up(question)
     for cell in with_empty_classes(question, found.cells):
-        labels = dict(zip(codes, cell.classes, strict=True))
-        answer["by"].append({**labels, **_value(question, cell, _withheld(question, cell, viewer))})
+        answer["by"].append({**dict(zip(codes, cell.classes, strict=True)), **_value(question, cell)})
     return answer
 
 
-def _withheld(question: Question, cell: Cell, viewer: Viewer) -> str | None:
-    """The rule by which it is withheld; None where it is shown."""
-    rest = None if cell.whole is None else cell.whole - cell.part
-    counted = Counted(cell.part, cell.persons, rest, cell.others, counts_people(question))
-    return why_withheld(viewer, question.definition.disclosure.threshold, counted, question.as_of_ms)
-
-
-def _value(question: Question, cell: Cell, withheld: str | None) -> Answer:
-    """The value: an integer, or a share as decimal text; None for a share of nothing, and where it is withheld."""
-    if withheld is not None:
-        return {"value": None, "suppressed": True, "withheld": withheld}
+def _value(question: Question, cell: Cell) -> Answer:
+    """The value: an integer, or a share as decimal text; None for a share of nothing."""
     if cell.whole is None:
         return {"value": cell.part}
     share = share_value(cell.part, cell.whole, question.indicator.decimals)
     return {"value": None if share is None else str(share)}
+
+
+def shows(
+    definition: Definition, viewer: Viewer, indicator: Indicator, period: Period | None, by: Sequence[Dimension]
+) -> bool:
+    """Whether the viewer gets the indicator broken down by these."""
+    if viewer.live:
+        return can_be_broken_down(definition, indicator, by)
+    if period is None:
+        return False
+    return Table(indicator.code, period.code, tuple(one.code for one in by)) in tables_of(definition, period.code)
 
 
 def period_of(definition: Definition, code: str | None) -> Period | None:
@@ -300,17 +296,6 @@ def _dimensions(definition: Definition, codes: Sequence[str]) -> tuple[Dimension
     return tuple(found)
 
 
-def can_be_broken_down(definition: Definition, indicator: Indicator, dimensions: Sequence[Dimension]) -> bool:
-    """Whether the indicator (of a share: both that it names) may be broken down by all of these."""
-    if indicator.by and any(dimension.code not in indicator.by for dimension in dimensions):
-        return False
-    if (share := indicator.share) is not None:
-        parts = [part for code in (share.of, share.in_) if (part := definition.indicator(code)) is not None]
-        return all(can_be_broken_down(definition, part, dimensions) for part in parts)
-    kinds = indicator.facts.kinds if indicator.facts is not None else ()
-    return all(carries(kind, dimension) for kind in kinds for dimension in dimensions)
-
-
 def indicator_of(definition: Definition, code: str) -> Indicator:
     """Raises Refusal 404."""
     indicator = definition.indicator(code)
@@ -324,7 +309,8 @@ def narrowed_to(viewer: Viewer, office: str | None) -> Viewer:
     viewer's own, and for evaluators, to whom it is a breakdown."""
     if office is None:
         return viewer
-    check_breakdown(viewer, (office,))
+    if not viewer.live:
+        raise Refusal("breakdown_withheld", "what is published is of all offices together", status=403)
     if viewer.office not in (None, office):
         raise Refusal("not_yours", at="query/office", status=403)
     return replace(viewer, office=office)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from services.monitoring import views
 from services.monitoring.answers import Asked, Figures, Newest
 from services.monitoring.domain.disclosure import Viewer
+from services.monitoring.published import Published
 from services.monitoring.rebuild import Report
 from shared.cases.bodies import Input
 from shared.contracts.base import TIME_FORM
@@ -74,8 +75,15 @@ class Definitions(Newest, Protocol):
 class Api:
     """The routes over one replica's figures."""
 
-    def __init__(self, figures: Figures, definitions: Definitions, rebuild: Callable[[], Awaitable[Report]]) -> None:
+    def __init__(
+        self,
+        figures: Figures,
+        published: Published,
+        definitions: Definitions,
+        rebuild: Callable[[], Awaitable[Report]],
+    ) -> None:
         self._figures = figures
+        self._published = published
         self._definitions = definitions
         self._rebuild = rebuild
         self.router = Routes()
@@ -157,6 +165,7 @@ class Api:
         ) -> Response:
             query(request)
             periods, language = self._definitions.newest(code).periods, preferred(request)
+            states = await self._published.states(code, [one.code for one in periods])
             return _named(
                 [
                     {
@@ -165,7 +174,7 @@ class Api:
                         "series": period.series,
                         "starts": period.starts.isoformat(),
                         "ends": period.ends.isoformat(),
-                        "state": "provisional",
+                        "state": states[period.code],
                     }
                     for period in periods
                 ]

@@ -14,15 +14,23 @@ from services.monitoring.files import ModelFiles
 from services.monitoring.follower import Follower, Pace
 from services.monitoring.handlers import followed
 from services.monitoring.pages.routes import Pages
+from services.monitoring.pages.statements import StatementPages
+from services.monitoring.published import Published
 from services.monitoring.rebuild import Report, rebuild
 from services.monitoring.rights import RIGHTS
 from services.monitoring.settings import Placed, cores
-from services.monitoring.store import COLLECTIONS, SHADOWS
+from services.monitoring.statements_api import StatementsApi, served_cases
+from services.monitoring.store import COLLECTIONS, SHADOWS, STATEMENTS
+from services.monitoring.work.freezing import FreezingPeriods
+from services.monitoring.work.issuing import Issuing
+from services.monitoring.work.kept import Kept
 from shared.clock import text_of
 from shared.identity.policy import Subjects
 from shared.messaging.readers import InThisProcess, Readers
 from shared.replica import Ports, Replica
+from shared.store.port import Document
 from shared.web.pages.waiting import Further
+from shared.web.receipts import keys_router
 from shared.web.served import served
 
 SERVICE = "monitoring"
@@ -46,15 +54,23 @@ class MonitoringService:
         self.files = ModelFiles(None if settings.data is None else settings.data / SERVICE)
         self.follower = Follower(ports.log, self.files.open_current(), ports.runtime, pace)
         self.replica.also_reads(self.follower.lag)
-        self.figures = Figures(self.follower, self.replica.definitions, ports.runtime)
         self._rebuilding = asyncio.Lock()
-        api = Api(self.figures, self.replica.definitions, self.rebuild)
+        self.kept = Kept(ports.store)
+        published = Published(ports.store, self.kept, self.replica.definitions)
+        self.figures = Figures(self.follower, self.replica.definitions, ports.runtime, published)
+        self.freezing = FreezingPeriods(self.replica, self.follower, self.kept)
+        self.issuing = Issuing(self.replica, self.kept, ports.keys)
+        self.replica.sweeps(STATEMENTS.collection, self._on_a_period)
+        self.cases = served_cases(self.freezing)
+        statements = StatementsApi(ports, self.kept, published, self.follower, self.replica.definitions)
+        api = Api(self.figures, published, self.replica.definitions, self.rebuild)
         self.drawing = Drawing()
         self.pages = Pages(self.figures, self.replica.definitions, self.drawing, ports.runtime)
         self.app = served(
             self.replica,
             settings.issuer,
-            routers=[api.router],
+            cases=self.cases,
+            routers=[api.router, statements.router, keys_router(SERVICE, ports.keys)],
             rights=RIGHTS,
             subjects_of=_nobody,
             ready=self.not_ready,
@@ -63,6 +79,11 @@ class MonitoringService:
             further=[Further.of(name) for name in self.beside],
         )
         self.app.include_router(self.pages.router)
+        self.app.include_router(StatementPages(ports.store, self.kept, published, self.replica.definitions).router)
+
+    async def _on_a_period(self, document: Document) -> None:
+        await self.freezing.count(document)
+        await self.issuing.issue(document)
 
     async def start(self) -> None:
         await self.replica.start()

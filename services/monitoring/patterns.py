@@ -34,11 +34,12 @@ _VALUES = re.compile(f"{_VALUE}([^{_ENDED}]*){_ENDED}")
 FEW = 16
 SHARE = 20
 TRIED = 4
-# The 29th of February is left to pydantic, and so are the years before 1000.
+# The 29th of February is left to pydantic; years are those of dates and times here (`shared.contracts.base`).
+_YEAR = "(?:19|2[0-9])[0-9]{2}"
 _DAY = "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-_DATE = f'"{_VALUE}[1-9][0-9]{{3}}-{_DAY}{_ENDED}"'
+_DATE = f'"{_VALUE}{_YEAR}-{_DAY}{_ENDED}"'
 _TIME = (
-    f'"{_VALUE}(?:19|2[0-9])[0-9]{{2}}-{_DAY}{_ENDED}T{_VALUE}(?:[01][0-9]|2[0-3]){_ENDED}'
+    f'"{_VALUE}{_YEAR}-{_DAY}{_ENDED}T{_VALUE}(?:[01][0-9]|2[0-3]){_ENDED}'
     f'{_VALUE}:[0-5][0-9]:[0-5][0-9][.][0-9]{{6}}Z{_ENDED}"'
 )
 # Of a text's own pattern: what means the same to both engines, and allows nothing that JSON would escape.

@@ -9,8 +9,11 @@ SEE_FIGURES: By = {"evaluator": "all", "officer": "office", "administrator": "al
 
 RIGHTS: tuple[Rights, ...] = (
     ("indicators", "list read", SEE_FIGURES),
-    # Until complementary suppression is built, evaluators get no disaggregation.
+    # As they are now; the breakdowns that are published are for everybody who sees figures.
     ("indicators", "disaggregate", {"officer": "office", "administrator": "all"}),
     ("periods", "list", SEE_FIGURES),
+    # What is published is for everybody who sees figures.
+    ("series", "list read", {"evaluator": "all", "officer": "all", "administrator": "all"}),
+    ("counted", "read", {"administrator": "all"}),
     ("read-model", "rebuild", {"administrator": "all"}),
 )

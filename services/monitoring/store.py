@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from services.monitoring.database import ROW_GROUP, Connection, Database
+from services.monitoring.domain import series as statement_series
 from services.monitoring.domain.changes import Change, change_of
 from services.monitoring.domain.derivation import Known, Rows, persons_of, zone_of
 from services.monitoring.domain.rows import EventRow
+from services.monitoring.domain.series import Series
+from services.monitoring.domain.statements import STATEMENT, PeriodStatement
 from services.monitoring.domain.zones import OfficeRow, Zones, zones_of
 from services.monitoring.held import events_of, groups_of, held_of, profiles_of, subjects_of, timelines
 from services.monitoring.records import Batch, Mark, Publication
@@ -25,11 +28,16 @@ from services.monitoring.writing import insert_all, remove
 from shared.messaging.port import Position
 from shared.messaging.topics import TOPICS
 from shared.replica import shadows_collection
+from shared.store.aggregates import Aggregate
 from shared.store.collection import Collection
+from shared.store.relations import collection_of
 
 T = TypeVar("T", bound=tuple[Any, ...])
-# What monitoring decides itself (published tables, subscriptions) gets its collections with its features.
-COLLECTIONS: tuple[Collection, ...] = ()
+STATEMENTS: Aggregate[PeriodStatement] = Aggregate.of(STATEMENT, collection_of(STATEMENT))
+SERIES: Aggregate[Series] = Aggregate.of(statement_series.SERIES, Collection(statement_series.SERIES.name))
+# What was counted and what was issued, each under its digest.
+COUNTED, ISSUED = Collection("counted"), Collection("issued")
+COLLECTIONS: tuple[Collection, ...] = (STATEMENTS.collection, SERIES.collection, COUNTED, ISSUED)
 SHADOWS = shadows_collection({})
 # Cases whose time zone is another one than before, at once.
 MOVED_AT_ONCE = 2_000

@@ -6,7 +6,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from services.monitoring.domain.counted import CountedTable
+from services.monitoring.domain.statements import Waits
 from shared.contracts.base import Date, Instant
+from shared.contracts.monitoring.statements import Positions
+from shared.web.acting import Seen
 
 
 class ProgrammeFigures(BaseModel):
@@ -28,13 +32,13 @@ class PeriodSeen(BaseModel):
     series: str
     starts: Date
     ends: Date
-    state: Literal["provisional"]
+    state: Literal["provisional", "freezing", "frozen", "verified", "publishing", "published", "restated"]
 
 
 class Figure(BaseModel):
     """`value`: an integer, or a share as decimal text; null for a share of nothing and where it is `suppressed`.
 
-    `withheld`: the rule by which it is suppressed.
+    `withheld`: the rule by which it is suppressed; `change_withheld` beside a value that an earlier statement told.
     """
 
     value: int | str | None
@@ -52,6 +56,7 @@ class IndicatorFigure(Figure):
     """An indicator's figure. `as_of`: the instant whose knowledge it counts; `final`: it changes no more.
 
     `by`: its cells; `adds_up`: whether these add up to the total, by which rule in `adds_up_rule`.
+    `statement`: the number of the one that tells it, for who sees what was published.
     `zone_data`: the version of the time zones' data by which calendar days were reckoned.
     `frames_unknown`: some cases were opened before their first event carried what is asked.
     """
@@ -67,7 +72,8 @@ class IndicatorFigure(Figure):
     target: int | None
     as_of: Instant | None
     by: tuple[FigureCell, ...]
-    state: Literal["provisional"]
+    state: Literal["provisional", "published", "restated"]
+    statement: int | None
     frames_unknown: bool
     definition_version: int
     zone_data: str
@@ -90,3 +96,29 @@ class RebuildReport(BaseModel):
     seconds: float
     equal: bool
     digests: dict[str, Digests]
+
+
+class PeriodCaseSeen(Seen):
+    """Where a period's figures stand. `as_of`: what was known by then was counted last, under that version of the
+    definition, from facts with the digest `facts`, into tables with the digest `counted`. `number`, `digest`: of the
+    statement that stands published. `reason`: of a restatement; `waits`: why a publication waits, by its rule."""
+
+    programme: str
+    period: str
+    opened_at: Instant
+    as_of: Instant
+    definition_version: int
+    reason: str | None
+    waits: Waits | None
+    positions: Positions
+    facts: str | None
+    counted: str | None
+    number: int | None
+    digest: str | None
+
+
+class CountedSeen(BaseModel):
+    """What was counted of a period, under the digest that whoever verifies it names."""
+
+    counted: str
+    tables: tuple[CountedTable, ...]

@@ -34,3 +34,4 @@ LANGUAGE = written(r"^[a-z]{2,3}$", "two or three small letters of ISO 639, as e
 OCCUPATION = written(r"^[0-9]{1,4}$", "one to four of the digits 0 to 9, a code of ISCO-08")
 DIGEST = written(r"^[0-9a-f]{64}$", "64 digits of a hexadecimal number, in lower case")
 DECIMAL = written(r"^-?[0-9]{1,30}(\.[0-9]{1,6})?$", "a number with a decimal point, as 12.5")
+SIGNATURE = written(r"^[A-Za-z0-9_-]{86}$", "an Ed25519 signature as base64url without padding")

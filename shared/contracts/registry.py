@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from shared.contracts.base import TYPE_PREFIX, Envelope, Event
 from shared.contracts.matching import assignments, matches
+from shared.contracts.monitoring import statements
 from shared.contracts.placement import placements, sites, trainings
 from shared.contracts.registration import audit, experts, institutions, persons, programmes
 from shared.contracts.upcast import STEPS, Step, upcast
@@ -27,6 +28,7 @@ MODULES: tuple[ModuleType, ...] = (
     placements,
     trainings,
     sites,
+    statements,
 )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
-from itertools import pairwise
 from typing import get_args
 
 from shared.contracts.attributes import Listed
@@ -22,13 +20,12 @@ from shared.programmes.indicators import Declared
 from shared.programmes.lists import whole_lists
 from shared.programmes.marked_yaml import Broken
 from shared.programmes.model import Definition
+from shared.programmes.published_tables import table_checks
 from shared.programmes.sections.base import Known, Section, repeated
 from shared.programmes.texts import key_name, named_in
 from shared.texts import MAIL_ADDRESS, has_visible_character
 from shared.zones import zone_names
 
-# Between two declared steps at which figures are published.
-STEPS_APART = timedelta(days=28)
 # The lists that are no programme's.
 STANDARD: Mapping[Listed, Callable[[], frozenset[str]]] = {
     "countries": country_codes,
@@ -51,8 +48,8 @@ def check(definition: Definition) -> list[Broken]:
         *_dates(definition),
         *_sections(definition, known),
         *_periods(definition),
-        *_steps(definition),
         *indicator_checks(definition, known),
+        *table_checks(definition),
     ]
 
 
@@ -61,14 +58,6 @@ def _mailboxes(definition: Definition) -> Iterator[Broken]:
         if office.mailbox is not None and not re.match(MAIL_ADDRESS, office.mailbox.email):
             pointer = f"/offices/{number}/mailbox/email"
             yield Broken(pointer, "string_pattern_mismatch", "no address that mail can be sent to")
-
-
-def _steps(definition: Definition) -> Iterator[Broken]:
-    """Between two states that are close to each other the difference is soon one person's."""
-    steps = sorted((step, number) for number, step in enumerate(definition.disclosure.steps))
-    for (before, _), (step, number) in pairwise(steps):
-        if step - before < STEPS_APART:
-            yield Broken(f"/disclosure/steps/{number}", "steps_too_close", f"{STEPS_APART.days} days at least apart")
 
 
 def known_codes(definition: Definition) -> dict[str, frozenset[str]]:

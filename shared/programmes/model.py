@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import Field, JsonValue
 
-from shared.contracts.base import Code, Country, Date, Instant
+from shared.contracts.base import Code, Country, Date, Key
 from shared.contracts.registration.persons import ATTRIBUTES
 from shared.errors import Refusal
 from shared.programmes.indicators import Declared, Dimension, Indicator, Period, Texts
@@ -70,17 +70,25 @@ class Dates(Declared):
     ends: Annotated[Date, Field(description="the first day after it")]
 
 
-class Disclosure(Declared):
-    """No figure about fewer than `threshold` persons leaves the office.
+class PublishedTables(Declared):
+    """Indicators, each in these periods and by these dimensions together: a table each, with its total. Without
+    indicators all of them, without periods every one."""
 
-    Figures are published a day after each period and then every quarter of a year, and at these `steps` besides.
+    indicators: Annotated[tuple[Code, ...], Field(max_length=200, description="codes; none: every indicator")] = ()
+    periods: Annotated[tuple[Key, ...], Field(max_length=200, description="codes; none: every period")] = ()
+    by: Annotated[tuple[Code, ...], Field(max_length=3, description="dimensions, all at once; none: totals")] = ()
+
+
+class Disclosure(Declared):
+    """No figure about fewer than `threshold` persons leaves the office, and of none that is withheld anybody can tell
+    from all that is published between which two numbers less than `protection` apart it lies.
+
+    What is published of a period are these `tables`; of none declared, the total of every indicator.
     """
 
     threshold: Annotated[int, Field(ge=3, le=1000, description="persons at least")] = 10
-    steps: Annotated[
-        tuple[Instant, ...],
-        Field(max_length=100, description="further instants as of which figures are published, 28 days apart"),
-    ] = ()
+    protection: Annotated[int, Field(ge=2, le=1000, description="so far apart at least")] = 10
+    tables: Annotated[tuple[PublishedTables, ...], Field(max_length=50, description="what is published")] = ()
 
 
 class Definition(Declared):

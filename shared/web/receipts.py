@@ -41,8 +41,15 @@ class KeySet(BaseModel):
 
 
 def receipts_router(service: str, keys: Keys, intake: Intake) -> APIRouter:
-    """`GET /receipts/{id}`: the receipt with `status` (pending, accepted, refused) and `problems`;
-    `GET /keys`: the JSON Web Key Set that verifies receipts offline, open to everybody."""
+    """`GET /receipts/{id}`: the receipt with `status` (pending, accepted, refused) and `problems`; and the keys."""
+    router = keys_router(service, keys)
+    resource = Resource("receipts", SUBMISSIONS.name, ReceiptSeen, _represent)
+    reading(router, path="/receipts/{id}", resource=resource, unsealed=intake.receipt)
+    return router
+
+
+def keys_router(service: str, keys: Keys) -> APIRouter:
+    """`GET /keys`: the JSON Web Key Set that verifies offline what the service signed, open to everybody."""
     router = Routes()
 
     async def published(_request: Request) -> Response:
@@ -53,13 +60,11 @@ def receipts_router(service: str, keys: Keys, intake: Intake) -> APIRouter:
         published,
         methods=["GET"],
         dependencies=[Depends(everybody)],
-        summary="The keys that verify receipts offline, open to everybody",
+        summary="The keys that verify offline what was signed, open to everybody",
         operation_id="receipt_keys",
         openapi_extra={"responses": answered(KeySet, "The key in use and the retired ones.")},
         tags=["receipts"],
     )
-    resource = Resource("receipts", SUBMISSIONS.name, ReceiptSeen, _represent)
-    reading(router, path="/receipts/{id}", resource=resource, unsealed=intake.receipt)
     return router
 
 

@@ -19,7 +19,7 @@ import pytest
 import typer.main
 from typer.core import TyperGroup
 
-from deploy.cli.main import app_of
+from deploy.cli.main import FURTHER, app_of
 from shared.messaging.topics import TOPICS
 
 ROOT = Path(__file__).parents[2]
@@ -168,7 +168,8 @@ def commands(text: str) -> Iterator[list[str]]:
 
 def misread(words: Sequence[str]) -> str:
     """Why the command line does not take the words; empty where it does, or where they only name a verb."""
-    command: Any = COMMAND
+    # A verb that has verbs of its own beside it is another one, by the word that follows.
+    command: Any = typer.main.get_command(app_of(words)) if words and words[0] in FURTHER else COMMAND
     while isinstance(command, TyperGroup) and words and words[0] in command.commands:
         command, words = command.commands[words[0]], words[1:]
     if not words:

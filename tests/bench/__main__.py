@@ -15,7 +15,7 @@ from shared.telemetry.observability import configure_logging
 from tests.bench.rows import NotMeasured, Result, Row
 from tests.bench.table import figure, keep
 
-BENCHMARKS = ("intake", "kernel", "consumers", "monitoring", "breadth", "demo")
+BENCHMARKS = ("intake", "kernel", "consumers", "monitoring", "breadth", "suppression", "demo")
 # On real servers as child processes, and beside consumers of other making.
 REAL = {"real": "tests.bench.real", "peers": "tests.bench.peers.rounds"}
 # From outside through HTTP, beside an earlier build. Of each the module, and which of its functions if not `rows`.

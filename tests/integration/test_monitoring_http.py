@@ -76,7 +76,6 @@ async def test_an_officer_sees_the_own_office_and_an_evaluator_no_breakdown(edge
     await known(edge, told())
     assert await value(edge, "returns", "officer", office="kabul") == 24
     assert await value(edge, "returns", "officer", office="bogota") == 0
-    # What the records of this test say became known after the last published step.
     answer = (await edge.get(f"{INDICATORS}/returns", "evaluator")).json()
     assert (answer["value"], answer["suppressed"]) == (None, True)
     refused = await edge.get(f"{INDICATORS}/returns?by=sex", "evaluator")

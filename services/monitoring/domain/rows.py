@@ -57,6 +57,11 @@ def microseconds_of(instant: datetime) -> int:
     return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
 
 
+def milliseconds_of(instant: datetime) -> int:
+    """Milliseconds since 1970, rounded up: what was known before the instant was known before them."""
+    return -(-microseconds_of(instant) // 1000)
+
+
 class Taken(NamedTuple):
     """What an event's row takes from its body. `needed`: what facts are made of, True or the parts of a part; `person`
     and `entry`: where these two stand, None where the body says none."""

@@ -27,12 +27,10 @@ class OfficeRow(NamedTuple):
 @dataclass(frozen=True)
 class Zones:
     """`versions`: by programme, version and office. `first`: of the programme's first version that has the office;
-    under None, for what belongs to no programme, of the first publication that has an office of that code. `published`:
-    when each programme's first version was, in milliseconds since 1970, by append times."""
+    under None, for what belongs to no programme, of the first publication that has an office of that code."""
 
     versions: Mapping[tuple[str, int, str], str] = field(default_factory=dict)
     first: Mapping[tuple[str | None, str], str] = field(default_factory=dict)
-    published: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, programme: str | None, version: int | None, office: str | None) -> str:
         """The office's zone in that version; UTC for an office that nobody published.
@@ -58,10 +56,8 @@ def zones_of(rows: Iterable[OfficeRow]) -> Zones:
     ordered = sorted(set(rows))
     versions = {(row.programme, row.programme_version, row.office): row.time_zone for row in ordered}
     first: dict[tuple[str | None, str], str] = {}
-    published: dict[str, int] = {}
     for row in ordered:
         first.setdefault((row.programme, row.office), row.time_zone)
     for row in sorted(ordered, key=lambda row: (row.known_ms, row)):
         first.setdefault((None, row.office), row.time_zone)
-        published.setdefault(row.programme, row.known_ms)
-    return Zones(versions, first, published)
+    return Zones(versions, first)

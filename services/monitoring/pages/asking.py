@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 
-from services.monitoring.answers import Asked, Wanted, can_be_broken_down, indicator_of, period_of
+from services.monitoring.answers import Asked, Wanted, indicator_of, period_of, shows
 from services.monitoring.domain.disclosure import Viewer
 from shared.clock import text_of
 from shared.programmes.indicators import Period
@@ -71,14 +71,18 @@ def _instant(text: str | None) -> str | None:
         return text
 
 
-def of_dashboard(definition: Definition, filters: Filters) -> list[Wanted]:
+def of_dashboard(definition: Definition, filters: Filters, viewer: Viewer) -> list[Wanted]:
     """Every indicator over all time and over the newest periods that it has targets for; or over the period alone.
+    Of what is published, which is never over all time, over the newest periods.
 
     Without a figure where the programme does not have the period.
     """
     if filters.period is not None:
         period = definition.period(filters.period)
         return [] if period is None else [Wanted(one, period) for one in definition.indicators]
+    if not viewer.live:
+        newest = _newest(definition.periods, GOALS_AT_MOST)
+        return [Wanted(one, period) for one in definition.indicators for period in newest]
     return [
         Wanted(one, period)
         for one in definition.indicators
@@ -92,15 +96,17 @@ def of_indicator(definition: Definition, code: str, filters: Filters, viewer: Vi
     indicator = indicator_of(definition, code)
     periods = _newest(definition.periods, PERIODS_AT_MOST)
     chosen = period_of(definition, filters.period)
+    if chosen is None and not viewer.live and periods:
+        chosen = periods[-1]
     cells = [
         Wanted(indicator, chosen, (one,))
         for one in definition.dimensions
-        if can_be_broken_down(definition, indicator, (one,))
+        if shows(definition, viewer, indicator, chosen, (one,))
     ]
     return [
-        Wanted(indicator),
+        *([Wanted(indicator)] if viewer.live else ()),
         *(Wanted(indicator, period) for period in periods),
-        *(cells[:BREAKDOWNS_AT_MOST] if viewer.live else ()),
+        *cells[:BREAKDOWNS_AT_MOST],
     ]
 
 

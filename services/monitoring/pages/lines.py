@@ -10,16 +10,16 @@ from typing import Any, Literal
 
 from markupsafe import Markup
 
-from services.monitoring.answers import Answer, Sheet, Wanted
+from services.monitoring.answers import Sheet, Wanted
 from services.monitoring.breakdown import SEVERAL
 from services.monitoring.pages.meaning import Meaning
+from services.monitoring.published import NOT_PUBLISHED, Answer
 from shared.programmes.indicators import Dimension, Indicator, Period
 from shared.web.pages.formatting import Formats
 from shared.web.pages.words import translations
 
 # Why there is no figure: somebody could be recognised in it, or nothing is known yet.
 Missing = Literal["", "withheld", "nothing"]
-NOT_PUBLISHED = "nothing_published_yet"
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,22 @@ class Lines:
         return Breakdown(dimension, lines, adds_up, answer["adds_up_rule"])
 
     def _said(self, indicator: Indicator, answer: Mapping[str, Any]) -> tuple[Markup | str, Missing]:
-        words, missing = translations(self.language), missing_of(answer)
-        if missing == "withheld":
-            return words.gettext("Withheld, or none yet"), missing
-        if missing:
-            return words.gettext("No data yet"), missing
-        return self._number(indicator, answer["value"]), missing
+        missing = missing_of(answer)
+        return words_of(self.language, indicator, answer["value"], answer.get("withheld")), missing
 
     def _number(self, indicator: Indicator, value: int | str) -> Markup:
         formats = Formats(self.language)
         return formats.number(value) if indicator.share is None else formats.share(value)
+
+
+def words_of(language: str, indicator: Indicator, value: int | str | None, withheld: str | None) -> Markup | str:
+    """A figure in words and digits; what is withheld and what is not there yet are said apart."""
+    missing = missing_of({"value": value, "withheld": withheld or NOT_PUBLISHED})
+    if missing:
+        words = translations(language)
+        return words.gettext("Withheld, or none yet") if missing == "withheld" else words.gettext("No data yet")
+    formats = Formats(language)
+    return formats.number(value or 0) if indicator.share is None else formats.share(value or 0)
 
 
 def _add_up(lines: Sequence[Line], answer: Answer) -> bool:

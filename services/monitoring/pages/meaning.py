@@ -26,7 +26,7 @@ class Meaning:
     language: str
 
     @property
-    def _formats(self) -> Formats:
+    def formats(self) -> Formats:
         return Formats(self.language)
 
     @property
@@ -50,7 +50,7 @@ class Meaning:
             return filled(words.gettext("What share of “%(whole)s” is also in “%(part)s”."), **named)
         if indicator.facts is None:
             raise ValueError("an indicator that is no share counts facts")
-        facts = self._formats.listed(self._code("fact", kind) for kind in indicator.facts.kinds)
+        facts = self.formats.listed(self._code("fact", kind) for kind in indicator.facts.kinds)
         if isinstance(indicator.measure, Distinct):
             things = self._code("thing", indicator.measure.distinct)
             said = filled(
@@ -74,30 +74,30 @@ class Meaning:
             return self._words.gettext("Not stated")
         if dimension.classes:
             named = next((one.name for one in dimension.classes if one.code == code), None)
-            return code if named is None else self._formats.text(named)
+            return code if named is None else self.formats.text(named)
         return self._value(dimension.field or dimension.attribute or dimension.code, code)
 
     def _named(self, code: str) -> Markup:
         named = self.definition.indicator(code)
-        return Markup.escape(code) if named is None else self._formats.text(named.name)
+        return Markup.escape(code) if named is None else self.formats.text(named.name)
 
     def _conditions(self, facts: Facts) -> Markup:
         if not facts.where:
             return Markup()
-        conditions = self._formats.listed(map(self._condition, facts.where))
+        conditions = self.formats.listed(map(self._condition, facts.where))
         return Markup(" ") + filled(self._words.gettext("Only where %(conditions)s."), conditions=conditions)
 
     def _condition(self, one: Condition) -> Markup:
         asked = one.field or one.attribute or ""
         field = self._words.gettext(f"field:{asked}")
         if one.one_of is not None:
-            values = self._formats.listed(self._value(asked, code) for code in one.one_of)
+            values = self.formats.listed(self._value(asked, code) for code in one.one_of)
             return filled(self._words.gettext("%(field)s is %(values)s"), field=field, values=values)
         if one.at_least is not None:
             said, number = self._words.gettext("%(field)s: %(number)s or more"), one.at_least
         else:
             said, number = self._words.gettext("%(field)s: %(number)s or less"), one.at_most or 0
-        return filled(said, field=field, number=self._formats.number(number))
+        return filled(said, field=field, number=self.formats.number(number))
 
     def _value(self, asked: str, code: str) -> Markup | str:
         return Shown(self.language, self._lists).value(asked, code)

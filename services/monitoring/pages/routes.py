@@ -143,7 +143,7 @@ class Pages:
             status, problem, sheet = 422, refusal.rule, None
         definition = self._definitions.newest(programme)
         path = f"{DASHBOARD}/{programme}/{indicator}"
-        steps = self._figures.steps(programme, viewer)[:STEPS_AT_MOST]
+        steps = (await self._figures.published_at(programme, viewer))[:STEPS_AT_MOST]
         return render(
             request,
             "indicator.html",
@@ -230,10 +230,10 @@ class Pages:
         left = FIGURES_AT_MOST
 
         def choose(definition: Definition) -> Sequence[Wanted]:
-            return of_dashboard(definition, filters)[:FIGURES_AT_MOST]
+            return of_dashboard(definition, filters, viewer)[:FIGURES_AT_MOST]
 
         for definition in self._chosen(filters, viewer):
-            left -= len(of_dashboard(definition, filters))
+            left -= len(of_dashboard(definition, filters, viewer))
             sheet = None
             # One that is too large for any page has the whole page, cut off.
             if left >= 0 or not found:

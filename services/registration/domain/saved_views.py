@@ -22,7 +22,7 @@ SHARING_AT_MOST = 100
 TOO_MANY = "too_many_views"
 _PARAMETER = r"[a-z_]{1,40}=[A-Za-z0-9%._~+*-]{0,400}"
 A_LIST = "the service of a list and the name of its cases, as registration/experts"
-_LIST = written(r"^(registration|matching|placement)/[a-z][a-z-]{0,40}$", A_LIST)
+_LIST = written(r"^(registration|matching|placement|monitoring)/[a-z][a-z-]{0,40}$", A_LIST)
 _QUERY = written(
     rf"^({_PARAMETER}(&{_PARAMETER}){{0,19}})?$",
     "at most 20 parameters of the list, as in its address",

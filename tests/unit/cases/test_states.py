@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from deploy.generate import GROUPS, cases_of
+from deploy.generate import cases_of
 from shared.cases.case import NEW, Asked, Case, Move, as_said
 from shared.errors import Refusal
+from shared.services import SERVICES
 from shared.web.bodies import documented
 from tests.unit.cases.states import written
 
-CASES: tuple[Case[Any], ...] = tuple(case for service in GROUPS for case in cases_of(service))
+CASES: tuple[Case[Any], ...] = tuple(case for service in SERVICES for case in cases_of(service))
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 

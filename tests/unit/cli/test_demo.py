@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli.demo import CODE, OPEN_CODE, OPEN_FIGURES, OPEN_TITLE, open_programme, to_publish, with_a_step
+from deploy.cli.demo import CODE, OPEN_CODE, OPEN_FIGURES, OPEN_TITLE, open_programme, to_publish
 from deploy.cli.files import definition_path, read_definition
 from deploy.cli.hosting import _own
 from deploy.local.parting import identity
-from services.monitoring.domain.disclosure import Steps, Viewer, shown_as_of
 from shared.errors import SettingsError
 from shared.programmes.checks import check
 from shared.programmes.model import Dates
@@ -38,22 +37,6 @@ def test_it_is_open_says_what_it_is_and_can_be_published() -> None:
     # What somebody who tries it changes is counted, in this year and the next.
     assert {one.code for one in found.indicators} == OPEN_FIGURES
     assert [(one.code, one.starts.year) for one in found.periods] == [("year-2031", 2031), ("year-2032", 2032)]
-
-
-def test_an_evaluator_has_something_to_look_at_once_the_history_is_known() -> None:
-    """Its periods were over long before: without a step of its own the first state would be the next quarter's."""
-    history, now = read_definition(definition_path(CODE)), datetime(2031, 12, 31, 8, 5, 3, 250, tzinfo=UTC)
-    found = with_a_step(history.as_json(), now)
-    assert found is not None
-    assert check(found) == []
-    known = round(now.timestamp() * 1000) - 60_000
-    steps = Steps(
-        [one.ends for one in found.periods], [round(one.timestamp() * 1000) for one in found.disclosure.steps], known
-    )
-    assert shown_as_of(Viewer(live=False), None, known + 60_000, 0, steps) == known + 60_000
-    # Figures follow from the rest of the definition, which stays; a second start publishes nothing.
-    assert found.model_copy(update={"disclosure": history.disclosure}) == history
-    assert with_a_step(found.as_json(), now + timedelta(days=1)) is None
 
 
 def test_what_is_published_stands_until_it_is_over_and_then_keeps_all_but_its_dates() -> None:

@@ -201,8 +201,8 @@ class Story:
         self.now_ms += 1_000
         return self.append(record.topic, Message((record.key or b"").decode(), record.value or b"", record.headers))
 
-    def published(self) -> None:
-        event = ProgrammePublished(happened_at=START, code=PROGRAMME, definition_version=1, definition=DEFINITION)
+    def published(self, definition: Mapping[str, Any] = DEFINITION) -> None:
+        event = ProgrammePublished(happened_at=START, code=PROGRAMME, definition_version=1, definition=dict(definition))
         self.tell(PROGRAMME, event, office=None)
 
     def person(self, name: str, at: datetime = START, **attributes: Any) -> str:

@@ -8,14 +8,14 @@ import pytest
 
 from services.monitoring.answers import Asked
 from services.monitoring.breakdown import CELLS_AT_MOST, with_empty_classes
-from services.monitoring.domain.disclosure import Counted, Viewer, may_be_shown
+from services.monitoring.domain.disclosure import Viewer
 from services.monitoring.queries import Cell
 from services.monitoring.question import Question
 from shared.contracts.placement.placements import ReturnStarted
 from shared.errors import Refusal
 from shared.programmes.indicators import NOT_STATED
 from tests.unit.monitoring.story import DEFINITION, PROGRAMME, START, Story, definition, entry, id_of, model_of
-from tests.unit.monitoring.test_disclosure import EVALUATOR, ms, read_until, returns
+from tests.unit.monitoring.test_disclosure import EVALUATOR
 from tests.unit.monitoring.test_facts import as_version_1
 from tests.unit.monitoring.test_indicators import LIVE, figures
 
@@ -127,35 +127,6 @@ async def test_a_definition_that_cannot_be_asked_for_is_refused(version: str, vi
     with pytest.raises(Refusal) as refused:
         await figures(model_of([])).indicators(PROGRAMME, Asked(definition=version), viewer)
     assert refused.value.status == status
-
-
-async def test_a_withheld_figure_says_by_which_rule() -> None:
-    model = model_of(returns(4, 4).records)
-    small = await read_until(model, ms(2026, 4, 1)).indicator(PROGRAMME, "returns", Asked(), EVALUATOR)
-    early = await read_until(model, ms(2026, 1, 20)).indicator(PROGRAMME, "returns", Asked(), EVALUATOR)
-    assert (small["withheld"], early["withheld"]) == ("below_threshold", "nothing_published_yet")
-
-
-async def test_the_rule_does_not_tell_which_side_of_a_share_is_small() -> None:
-    rules = set()
-    for women, men in ((20, 3), (3, 20)):
-        asking = read_until(model_of(returns(women, men).records), ms(2026, 4, 1))
-        rules.add((await asking.indicator(PROGRAMME, "women_share", Asked(), EVALUATOR))["withheld"])
-    assert rules == {"below_threshold"}
-
-
-async def test_figures_of_what_names_no_person_pass_the_gate_too() -> None:
-    story = Story()
-    story.published()
-    for number in range(12):
-        story.host(str(number))
-    asking = read_until(model_of(story.records), ms(2026, 4, 1))
-    assert (await asking.indicator(PROGRAMME, "hosts", Asked(), EVALUATOR))["value"] == 12
-
-
-def test_few_things_that_stand_for_nobody_are_shown() -> None:
-    assert may_be_shown(EVALUATOR, 10, Counted(3, 0, of_people=False))
-    assert not may_be_shown(EVALUATOR, 10, Counted(3, 0))
 
 
 async def test_what_an_older_opening_did_not_say_is_not_stated_and_the_answer_says_so() -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from services.monitoring import answers, queries
-from services.monitoring.answers import Asked, Figures, milliseconds
+from services.monitoring.answers import Asked, Figures, asked_as_of
 from services.monitoring.domain.disclosure import Viewer
 from services.monitoring.follower import Follower
 from services.monitoring.queries import cells
 from services.monitoring.question import Question
 from services.monitoring.store import ReadModel
+from services.monitoring.work.kept import Signed
 from shared.clock import RealRuntime, text_of
 from shared.contracts.placement.placements import PlacementExtended, ReturnStarted
 from shared.errors import Refusal, TooEarly
@@ -24,6 +25,7 @@ from shared.messaging.topics import TOPICS
 from shared.programmes.indicators import NOT_STATED, DimensionClass
 from shared.programmes.model import Definition
 from shared.zones import ZONE_DATA
+from tests.unit.monitoring.stating import Stated
 from tests.unit.monitoring.story import (
     DEFINITION,
     OFFICE,
@@ -61,10 +63,12 @@ class Published:
         return self._definition
 
 
-def figures(model: ReadModel, changes: dict[str, Any] | None = None) -> Figures:
+def figures(
+    model: ReadModel, changes: dict[str, Any] | None = None, stated: Mapping[str, Signed] | None = None
+) -> Figures:
     runtime = RealRuntime()
     follower = Follower(LocalLog(None, list(TOPICS.values()), runtime), model, runtime)
-    return Figures(follower, Published(changes), runtime)
+    return Figures(follower, Published(changes), runtime, Stated(stated))
 
 
 async def value(model: ReadModel, code: str, **asked: Any) -> Any:
@@ -285,6 +289,7 @@ async def test_an_answer_has_the_published_form() -> None:
         "state": "provisional",
         "final": False,
         "frames_unknown": False,
+        "statement": None,
         "zone_data": ZONE_DATA,
         "definition_version": 3,
     }
@@ -339,10 +344,10 @@ async def test_a_breakdown_that_an_indicator_cannot_carry_is_refused_for_it_and_
 
 
 def test_an_instant_is_rounded_up_to_the_millisecond() -> None:
-    assert milliseconds("1970-01-01T00:00:00.001000Z") == 1
-    assert milliseconds("1970-01-01T00:00:00.001001Z") == 2
-    assert milliseconds("1970-01-01T01:00:00+01:00") == 0
-    assert milliseconds(None) is None
+    assert asked_as_of("1970-01-01T00:00:00.001000Z") == 1
+    assert asked_as_of("1970-01-01T00:00:00.001001Z") == 2
+    assert asked_as_of("1970-01-01T01:00:00+01:00") == 0
+    assert asked_as_of(None) is None
 
 
 def test_a_person_in_two_cells_is_one_person_in_the_total() -> None:

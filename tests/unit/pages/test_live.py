@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.cli.hosting import Ending
+from services.monitoring.domain.statements import statement_id
 from services.monitoring.pages import live as module
 from services.monitoring.pages.live import OF_ONE_ACCOUNT_AT_MOST, Live, Look
 from shared.clock import RealRuntime, derived_id
@@ -20,8 +21,9 @@ from shared.identity.passes import Pass, sign_pass
 from shared.identity.roles import Role
 from shared.identity.tokens import Principal
 from shared.web.front import Front
+from tests.unit.monitoring.stating import ask, published
 from tests.unit.monitoring.story import PROGRAMME
-from tests.unit.pages.test_figures import AHEAD, DASHBOARD, Town, reader, tell, told, town
+from tests.unit.pages.test_figures import DASHBOARD, Town, reader, tell, told, town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 __all__ = ["town"]
@@ -145,8 +147,10 @@ async def test_a_change_is_told_to_whom_it_concerns_and_a_browser_that_goes_leav
         fresh = await seen(town, one_indicator)
         assert fresh.rpartition("seen=")[2] in officer.text
         assert left(town) == (3, 3, 1)
-        # A further step is published, at which the return is known.
-        town.serving.clock.ahead = AHEAD * 2
+        # A further statement is published, in which the return is counted.
+        id = statement_id(PROGRAMME, "january")
+        await ask(town.serving, f"/statements/{id}/restate", {"reason": "late_facts"})
+        await published(town.serving, id)
         await evaluator.until(lambda: evaluator.changes == 1)
         assert officer.changes == 1
     assert left(town) == (0, 0, 0)

@@ -85,9 +85,18 @@ def test_an_older_replica_reads_a_published_definition_with_fields_that_it_does_
         ("threshold: 10", "threshold: 1", "/disclosure/threshold", "greater_than_equal"),
         (
             "threshold: 10",
-            "threshold: 10, steps: ['2026-02-01T00:00:00Z', '2026-02-28T23:59:59Z']",
-            "/disclosure/steps/1",
-            "steps_too_close",
+            "threshold: 10\n  step: 1",
+            "/disclosure/step",
+            "unknown_field",
+        ),
+        ("{by: [country]}", "{by: [colour]}", "/disclosure/tables/2/by/0", "unknown_dimension"),
+        ("{by: [country]}", "{periods: [never]}", "/disclosure/tables/2/periods/0", "unknown_period"),
+        ("{by: [country]}", "{indicators: [nothing]}", "/disclosure/tables/2/indicators/0", "unknown_indicator"),
+        (
+            "{by: [country]}",
+            "{indicators: [registrations], by: [country]}",
+            "/disclosure/tables/2/indicators/0",
+            "dimension_not_of_this_indicator",
         ),
         (
             "required: [citizen, permanent]",
@@ -290,7 +299,7 @@ def check_dimension(source: dict[str, str], classes: list[dict[str, Any]], rule:
     data = load_definition(FILE).as_json()
     named = [{"code": f"c{n}", "name": dict.fromkeys(data["title"], f"x {n}"), **one} for n, one in enumerate(classes)]
     data["dimensions"] = [{"code": "tested", "name": {**data["title"]}, **source, "classes": named}]
-    data["indicators"] = []
+    data["indicators"], data["disclosure"] = [], {}
     found = {one.rule for one in lint(yaml.safe_dump(data))}
     assert (rule in found) if rule else (found == set())
 
