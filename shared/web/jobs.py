@@ -18,7 +18,7 @@ from shared.cases.bodies import Input
 from shared.contracts.base import Instant
 from shared.errors import Refusal
 from shared.jobs.content import Content
-from shared.jobs.documents import JOBS, OPEN, Status
+from shared.jobs.documents import JOBS, OPEN, WAITING, Status, waiting_under
 from shared.jobs.kinds import CANCEL, CONFIRM, DOWNLOAD, LIST, READ
 from shared.jobs.running import ENDED, EXPIRED, NOT_WAITING, TOO_MANY, Jobs
 from shared.store.collection import belongs
@@ -42,6 +42,7 @@ IN_A_STATE: Mapping[str, Any] = {
     "in": "query",
     "schema": {"type": "string", "enum": [*get_args(Status)]},
 }
+COUNTED_AT_MOST = 100
 # Nothing in a file may run or ask for anything, in whatever way a browser comes to show it.
 SANDBOXED = "sandbox; default-src 'none'; frame-ancestors 'none'"
 
@@ -159,6 +160,16 @@ async def job_seen(jobs: Jobs, document: Document, granted: Granted) -> JobBase:
     # What a version before did is told as it is.
     model = seen_model(jobs) if document["kind"] in jobs.kinds else JobBase
     return model(**_fields(document, place), open=tuple(verbs))
+
+
+async def to_confirm(granted: Granted) -> int:
+    """How many jobs wait for a confirmation that the caller may give; 100 at most are counted."""
+    grants = granted.edge.policy.allowed(granted.principal, NAME, CONFIRM)
+    number = 0
+    for relation, equals in (await granted.equalities_of(grants))[:1]:
+        under = waiting_under(relation, equals)
+        number += await granted.edge.store.count(NAME, WAITING, under, at_most=COUNTED_AT_MOST)
+    return number
 
 
 def _possible(document: Document) -> list[str]:

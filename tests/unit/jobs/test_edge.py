@@ -174,7 +174,9 @@ async def test_a_page_tells_how_far_it_is_without_script(edge: Edge) -> None:
         assert f'href="/monitoring/jobs/{waits}"' not in (await http.get("/monitoring/jobs?state=failed")).text
         assert (await http.get("/monitoring/jobs?state=")).status_code == 200
         assert (await http.get("/monitoring/jobs?state=over")).status_code == 422
-        assert 'href="/monitoring/jobs"' in (await http.get("/monitoring/today")).text
+        today = (await http.get("/monitoring/today")).text
+        assert 'href="/monitoring/jobs"' in today
+        assert 'href="/monitoring/jobs?state=waiting"' in today
         page = await http.get(f"/monitoring/jobs/{waits}")
         assert "to be confirmed" in page.text
         csrf = held(page)["csrf"]
@@ -192,6 +194,8 @@ async def test_a_page_tells_how_far_it_is_without_script(edge: Edge) -> None:
         assert (file.status_code, file.text[:2]) == (200, "0\n")
         late = await http.post(f"/monitoring/jobs/{waits}/cancel", data={"csrf": csrf})
         assert (late.status_code, "<title>Error:" in late.text) == (409, True)
+    async with edge.browser() as http:
+        assert "state=waiting" not in (await http.get("/monitoring/today")).text, "nothing waits any more"
     async with edge.browser("officer", "osh") as http:
         assert (await http.get(f"/monitoring/jobs/{waits}")).status_code == 404
     async with edge.browser("host") as http:
