@@ -24,12 +24,18 @@ NO_ENGINE = "no container engine: "
 NO_MOUNT = "no mount: "
 
 
+def pytest_collectstart() -> None:
+    """What is read and collected stays, so nothing of it is looked through before all of it is there."""
+    gc.disable()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Garbage is looked for as seldom as in a process that serves, and never among modules and collected tests.
 
     They are two million objects, gone through again and again: a third of the processor time of the unit tests.
     """
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS, GENERATIONS, GENERATIONS)
