@@ -12,7 +12,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from deploy.cli.collecting import GENERATIONS, NEW_OBJECTS
+from deploy.cli.collecting import NEW_OBJECTS
 
 # A new checkout first works out which characters there are, and a shared machine is slow at times: neither is a fault
 # of what is tested.
@@ -31,14 +31,15 @@ def pytest_collectstart() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Garbage is looked for as seldom as in a process that serves, and never among modules and collected tests.
+    """Garbage is looked for seldom, as in a process that serves, and never among modules and collected tests.
 
-    They are two million objects, gone through again and again: a third of the processor time of the unit tests.
+    Going through these again and again took a third of the processor time of the unit tests.
     """
     gc.enable()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(NEW_OBJECTS, GENERATIONS, GENERATIONS)
+    # Every test leaves services behind; the whole of it more seldom, and a worker takes a gigabyte of memory.
+    gc.set_threshold(NEW_OBJECTS, 10, 4)
 
 
 def pytest_unconfigure() -> None:
