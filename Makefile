@@ -31,9 +31,10 @@ demo: setup ## runs the history of trqn-1 through the four services (ARGS=--exit
 histories: setup ## every history in one process, one table of figures (ARGS="--scale 0.05", ARGS="--only CODE")
 	$(BIN)/sankofa history all $(ARGS)
 
-# In the order of the folders: by themselves the workers would begin the longest files last.
+# In the order of the folders: by themselves the workers would begin the longest files last. What the processes of the
+# tests read is compiled once, whatever the surroundings say.
 test: $(VENV)/.dev ## the whole suite
-	RUNS=$(TEST_RUNS) SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
+	RUNS=$(TEST_RUNS) SEED=$(SEED) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
 browser: ## installs Chromium and fonts for the tests of pages, where apt-get is there and it is root's to do
 	@if test -x /usr/bin/chromium; then true; elif command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.edge_world import PROGRAMME, People
-from tests.e2e.system import SERVICES, System
+from tests.e2e.system import SERVICES, System, got
 from tests.tools import SmallDisk, small_disk
 
 # Longer than it took the process to end, when a full disk ended it.
@@ -84,7 +84,7 @@ def wait_live(system: System, seconds: float = 30) -> None:
     while True:
         assert alive(system), system.errors.read_text()[-2000:]
         try:
-            if all(httpx.get(f"{system.url}/{name}/health/live").is_success for name in SERVICES):
+            if all(got(f"{system.url}/{name}/health/live").is_success for name in SERVICES):
                 return
         except httpx.TransportError:
             pass

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests import console
-from tests.e2e.system import System, free_port
+from tests.e2e.system import System, free_port, got
 
 CLIENT, SECRET = "command-line", "a secret of the client"
 
@@ -54,7 +54,7 @@ def _wait(url: str) -> None:
     until = time.monotonic() + 30
     while True:
         try:
-            if httpx.get(url).is_success:
+            if got(url).is_success:
                 return
         except httpx.TransportError:
             assert time.monotonic() < until, "the issuer does not answer"

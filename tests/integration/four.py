@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -113,8 +114,7 @@ EVERY_TOPIC: Mapping[str, tuple[str, ...]] = {
 
 def small_history(*ends: str, code: str = "trqn-1") -> list[Step]:
     """Of the history the first step of each of these verbs, with all that it needs; names are canaries."""
-    history, definition = read_history(histories_folder() / f"{code}.yaml")
-    steps = expand(history, definition)
+    steps = _steps_of(code)
     by_id = {step.id: step for step in steps}
     wanted, open_ids = set[str](), [next(s.id for s in steps if s.path.endswith(f"/{verb}")) for verb in ends]
     while open_ids:
@@ -123,6 +123,11 @@ def small_history(*ends: str, code: str = "trqn-1") -> list[Step]:
             wanted.add(id)
             open_ids += by_id[id].needs
     return [_canaried(number, step) for number, step in enumerate(steps) if step.id in wanted]
+
+
+@cache
+def _steps_of(code: str) -> Sequence[Step]:
+    return expand(*read_history(histories_folder() / f"{code}.yaml"))
 
 
 def _canaried(number: int, step: Step) -> Step:

@@ -16,6 +16,7 @@ from deploy.cli.settings import Settings, read_settings
 from deploy.local.kafka import KafkaServer
 from deploy.local.processes import Child, ChildFailed, free_port
 from deploy.local.secantus import SecantusServer
+from tests.e2e.system import got
 
 SANKOFA = str(Path(sys.executable).with_name("sankofa"))
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ START_SECONDS = 90.0
 def answers(url: str) -> bool:
     """Whether somebody answers well there."""
     try:
-        return httpx.get(url, timeout=1.0).is_success
+        return got(url, timeout=1.0).is_success
     except httpx.TransportError:
         return False
 

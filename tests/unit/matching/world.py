@@ -29,7 +29,7 @@ from shared.store.local import LocalStore
 from shared.store.port import Document
 from shared.web.acting import NOTHING_YET, Call
 from tests.unit.matching.facts import CODE, DEFINITION, OFFICE, Others, expert_id, terms
-from tests.unit.registration.serving import Clock, NoIssuer
+from tests.unit.registration.serving import Clock, NoIssuer, schemas_once
 
 ROUNDS = 200
 # What follows a draft until it is published, and by which account.
@@ -49,7 +49,8 @@ class World:
         self.keys = Keys.in_memory(random.Random(7))
         self.log = LocalLog(None, list(TOPICS.values()), self.clock)
         self.store = LocalStore(None, stored(COLLECTIONS, SHADOWS), self.clock)
-        self.service = build(Ports(self.store, self.log, self.clock, self.keys), NoIssuer())
+        with schemas_once():
+            self.service = build(Ports(self.store, self.log, self.clock, self.keys), NoIssuer())
         self.replica = self.service.replica
         self.kernel = self.replica.kernel
         self.works = self.service.works

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
+from unittest import mock
 
 import httpx
+from pydantic import BaseModel
 
 from shared.clock import RealRuntime
 from shared.identity.issuers import DEVELOPMENT_ISSUER, DevelopmentIssuer
@@ -45,6 +50,26 @@ class NoIssuer:
     readings_a_day = 300
 
 
+_schema = BaseModel.model_json_schema.__func__  # type: ignore[attr-defined]
+
+
+@cache
+def _schema_text(model: type[BaseModel], asked: tuple[tuple[str, Any], ...]) -> str:
+    return json.dumps(_schema(model, **dict(asked)))
+
+
+@contextmanager
+def schemas_once() -> Iterator[None]:
+    """Each model's schema is made once in a process; every build of a service asks for the same seventy again."""
+
+    def schema(model: type[BaseModel], /, **asked: Any) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(_schema_text(model, tuple(sorted(asked.items()))))
+        return found
+
+    with mock.patch.object(BaseModel, "model_json_schema", classmethod(schema)):
+        yield
+
+
 class Serving:
     """Starts and stops the service and calls it as somebody."""
 
@@ -54,7 +79,8 @@ class Serving:
         self.keys = Keys.in_memory(random.Random(7))
         self.log = LocalLog(None, list(TOPICS.values()), self.clock)
         self.store = LocalStore(None, collections, self.clock)
-        self.service = build(Ports(self.store, self.log, self.clock, self.keys), NoIssuer())
+        with schemas_once():
+            self.service = build(Ports(self.store, self.log, self.clock, self.keys), NoIssuer())
         self.issuer = DevelopmentIssuer(self.keys, self.clock)
         transport = Declared({"": name}, httpx.ASGITransport(app=self.service.app))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://test")

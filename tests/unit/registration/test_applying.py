@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import httpx
@@ -61,7 +62,14 @@ async def open_to_applications() -> AsyncIterator[Town]:
 
 
 def published() -> dict[str, Any]:
-    return dict(read_definition(definition_path(CODE)).as_json())
+    """The caller's own, to change as it likes."""
+    found: dict[str, Any] = json.loads(_as_text())
+    return found
+
+
+@cache
+def _as_text() -> str:
+    return json.dumps(read_definition(definition_path(CODE)).as_json())
 
 
 async def begun(browser: httpx.AsyncClient) -> str:

@@ -32,6 +32,7 @@ from shared.web.front import Front
 from shared.web.notes import Notes
 from shared.web.pages import waiting
 from shared.web.pages.languages import LANGUAGES
+from tests.unit.registration.serving import schemas_once
 
 SERVICES = ("registration", "matching")
 
@@ -83,7 +84,9 @@ async def town_of(settings: InMemory) -> AsyncIterator[Town]:
     for name in SERVICES:
         declared = importlib.import_module(f"services.{name}.store")
         store = LocalStore(None, stored(declared.COLLECTIONS, declared.SHADOWS), clock)
-        services[name] = importlib.import_module(f"services.{name}.app").build(Ports(store, log, clock, keys), settings)
+        with schemas_once():
+            build = importlib.import_module(f"services.{name}.app").build
+            services[name] = build(Ports(store, log, clock, keys), settings)
         await services[name].start()
     while not all(service.replica.definitions.ready for service in services.values()):
         await clock.sleep(0.01)
