@@ -85,7 +85,7 @@ def test_a_list_is_under_one_relation_for_every_role(policy: Policy) -> None:
 def test_an_evaluator_sees_figures_and_nothing_else(policy: Policy) -> None:
     rows = [row for row in policy.rows if row.role == "evaluator"]
     # `today` is a page of what waits under the other rows: nothing, for an evaluator.
-    assert {row.resource for row in rows} <= {"indicators", "periods", "today"}
+    assert {row.resource for row in rows} <= {"indicators", "periods", "series", "statements", "today"}
     assert {row.verb for row in rows} <= {"list", "read"}
     assert not policy.allowed(who("evaluator"), "indicators", "disaggregate")
 
@@ -98,7 +98,8 @@ def test_who_may_record_late(policy: Policy) -> None:
 
 
 def test_an_officer_never_reaches_beyond_the_office_in_cases(policy: Policy) -> None:
-    open_to_all = {"programmes", "vacancies"}
+    # What was published, and where the periods of a programme stand, is of no office.
+    open_to_all = {"programmes", "vacancies", "series", "statements"}
     wide = {
         r.resource for r in policy.rows if r.role in ("officer", "finance", "host", "expert") and r.relation == "all"
     }
