@@ -67,6 +67,8 @@ class Speaking(HttpToolsProtocol):
         self._within = self._in_head = False
         self._bodied_upgrade = self._reads_again = False
         self._span = 0
+        # What is still to come of a body whose length was told.
+        self._left = 0
         self._held = b""
         self._wrong: Untaken | None = None
 
@@ -85,7 +87,16 @@ class Speaking(HttpToolsProtocol):
                 self._held += data[at:]
                 self.flow.pause_reading()
                 return
-            at += self._read_piece(data[at : at + PIECE_BYTES])
+            at += self._read_piece(data[at : at + self._span_of_piece()])
+            if self.idle() and at < len(data) and not self._held:
+                # The rest of a request that was answered before it had come whole: what follows has a turn of its own.
+                self.take(data[at:])
+                return
+
+    def _span_of_piece(self) -> int:
+        """How much is read at once: of a body no more than is left of it."""
+        bounded = self._within and not self._in_head and not self._bodied_upgrade and self._left
+        return min(PIECE_BYTES, self._left) if bounded else PIECE_BYTES
 
     def idle(self) -> bool:
         """Whether the next byte begins a request."""
@@ -153,10 +164,12 @@ class Speaking(HttpToolsProtocol):
         self.scope["query_string"] = query
         self._bodied_upgrade = self.parser.should_upgrade() and framing not in ((), ((b"content-length", b"0"),))
         self._in_head, self._span = False, 0
+        self._left = next((int(value) for name, value in framing if name.lower() == b"content-length"), 0)
         self._begin(self._exchange(version))
 
     def on_body(self, body: bytes) -> None:
         self._span = 0
+        self._left = max(self._left - len(body), 0)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from shared.cases.transfers import ASK
 from shared.clock import text_of
 from shared.identity.roles import Role
+from tests.e2e import edge_statements
 from tests.e2e.edge_plain import brought, plain_cases
 from tests.e2e.edge_world import ASKED, OFFICE, People, asking_hosts, running_programme, terms
 
@@ -380,9 +381,16 @@ class Cases:
         service, name = operation.split(":")
         if name.split("_")[0] in plain_cases():
             return lambda: self._plain(name)
+        if name in edge_statements.NEEDED:
+            return lambda: self._period(name)
         if name in services[service]:
             return services[service][name]
         return self._shared(service, *name.split("_", 1))
+
+    def _period(self, operation: str) -> Ready:
+        id, ids = edge_statements.brought(self._people, operation)
+        subject = edge_statements.CHECKER if operation == "statements_verify" else edge_statements.MAKER
+        return Ready(id, ids, "administrator", None, subject)
 
     def _filed(self) -> Ready:
         """Under an account of its own, as readings of identifiers are."""

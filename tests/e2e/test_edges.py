@@ -19,7 +19,7 @@ from shared.clock import RealRuntime, derived_id
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message
 from shared.messaging.topics import TOPICS
-from tests.e2e import edge_plain
+from tests.e2e import edge_plain, edge_statements
 from tests.e2e.edge_checks import (
     CANARY,
     UNSEEN_INTEGER,
@@ -84,6 +84,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
         people = People(system)
         people.publish()
         edge_plain.publish(people)
+        edge_statements.publish(people)
         yield people
         people.close()
 

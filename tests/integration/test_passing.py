@@ -29,7 +29,7 @@ class App:
         self.name = name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        length, more = 0, True
+        length, more = 0, b"early=" not in scope["query_string"]
         while more:
             message = await receive()
             length, more = length + len(message.get("body", b"")), message.get("more_body", False)
@@ -104,6 +104,19 @@ async def test_one_connection_asks_both_in_turn(two: Two) -> None:
     for service in (HERE, THERE, THERE, HERE, THERE, HERE):
         writer.write(asked(service, b"abc"))
         assert await answered(reader) == (200, {"name": service, "length": 3, "from": own})
+    writer.close()
+
+
+async def test_what_follows_a_request_that_was_answered_early_goes_where_it_names(two: Two) -> None:
+    """A refusal often comes before the body was read: its rest and the next request then come together."""
+    reader, writer = await two.connect()
+    for service, other in ((HERE, THERE), (THERE, HERE), (HERE, HERE)):
+        early = asked(service, b"x" * 300_000, "/v1/x?early=")
+        writer.write(early[:200])
+        assert (await answered(reader))[1]["name"] == service
+        writer.write(early[200:] + asked(other, b"abc"))
+        status, said = await answered(reader)
+        assert (status, said["name"], said["length"]) == (200, other, 3)
     writer.close()
 
 

@@ -191,7 +191,7 @@ async def test_a_key_may_begin_with_any_of_its_characters(edge: Serving) -> None
 async def test_what_cannot_be_asked_is_refused_by_its_rule(edge: Serving) -> None:
     await known(edge, told(1, 0))
     for body, status, rule in (
-        ({"programme": "nowhere", "period": "january"}, 422, "programme_unknown"),
+        ({"programme": "nowhere", "period": "january"}, 404, "programme_unknown"),
         ({"programme": PROGRAMME, "period": "march"}, 422, "period_unknown"),
         ({"programme": PROGRAMME, "period": "whole"}, 409, "period_not_over"),
         ({"programme": PROGRAMME}, 422, "required"),

@@ -48,7 +48,7 @@ class FreezingPeriods:
 
     async def freeze(self, call: Call[Freezing]) -> Saved[PeriodStatement]:
         """Opens the period's case. Refusal: `programme_unknown`, `period_unknown`, `period_not_over`."""
-        version, definition = self._replica.definitions.for_new(call.body.programme, status=422)
+        version, definition = self._replica.definitions.for_new(call.body.programme)
         self._check(definition, call.body.period)
         return await self._ask(statement_id(call.body.programme, call.body.period), call, version)
 
