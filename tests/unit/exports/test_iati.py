@@ -1,0 +1,153 @@
+"""IATI files against the schema of 2.03, and against the rules for what the schema lets through."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from services.monitoring.exports.stated import Stated
+from shared.errors import Refusal
+from tests.unit.exports.samples import DHIS2, IATI, sample, stated, statement, written
+
+SCHEMA = Path(__file__).with_name("iati") / "iati-activities-schema.xsd"
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
+WITH_A_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+@cache
+def schema() -> Any:
+    return etree.XMLSchema(etree.parse(str(SCHEMA)))
+
+
+def root(content: bytes) -> Any:
+    return etree.fromstring(content)
+
+
+def broken_rules(tree: Any) -> list[str]:
+    """What the schema does not look at: numbers, years, both days, truth, times, percentages, identifiers, order of
+    days (standard ruleset of 2.03, and the form of values)."""
+    found = []
+    for value in tree.xpath("//indicator[@measure<'5']//*[self::baseline or self::target or self::actual]"):
+        if not NUMBER.fullmatch(value.get("value") or ""):
+            found.append(f"value of {value.tag}")
+    found += ["year" for one in tree.iter("baseline") if not re.fullmatch(r"[1-9]\d{3}", one.get("year") or "")]
+    for period in tree.iter("period"):
+        first, last = (period.find(name).get("iso-date") for name in ("period-start", "period-end"))
+        if not first <= last:
+            found.append("period backwards")
+    for name in ("aggregation-status", "ascending"):
+        found += [name for one in tree.xpath(f"//@{name}") if one not in ("0", "1")]
+    times = [*tree.xpath("//@generated-datetime"), *tree.xpath("//@last-updated-datetime")]
+    found += ["time" for one in times if not WITH_A_TIME.fullmatch(one)]
+    for name in ("recipient-country", "sector"):
+        if sum(int(one.get("percentage")) for one in tree.iter(name)) != 100:
+            found.append(f"percentages of {name}")
+    refs = [*tree.xpath("//@ref"), *(one.text for one in tree.iter("iati-identifier"))]
+    found += ["identifier" for one in refs if re.search(r"[/&|?\s]", one)]
+    today = tree.get("generated-datetime")[:10]
+    for one in tree.iter("activity-date"):
+        if one.get("type") in ("2", "4") and one.get("iso-date") > today:
+            found.append("actual date in the future")
+    found += ["empty narrative" for one in tree.iter("narrative") if not (one.text or "").strip()]
+    return found
+
+
+def test_the_file_is_valid_and_keeps_the_rules_beyond_the_schema() -> None:
+    tree = root(written("iati"))
+    schema().assertValid(tree)
+    assert broken_rules(tree) == []
+    assert tree.get("version") == "2.03"
+
+
+def test_the_checks_find_what_is_broken() -> None:
+    content = written("iati")
+    assert not schema().validate(root(re.sub(rb"<period-end [^>]*/>", b"", content)))
+    for right, wrong in ((b'value="57"', b'value="12%"'), (b'ascending="1"', b'ascending="true"')):
+        tree = root(content.replace(right, wrong, 1))
+        assert schema().validate(tree)
+        assert broken_rules(tree)
+
+
+def test_every_shown_figure_is_there_and_no_withheld_one() -> None:
+    tree = root(written("iati"))
+    found = {
+        (one.xpath("string(ancestor::indicator/reference/@code)"), tuple(one.xpath("dimension/@value"))): one.get(
+            "value"
+        )
+        for one in tree.iter("actual")
+    }
+    newest = stated()[1].statement
+    wanted = {
+        (table.indicator, cell.classes): str(cell.value)
+        for table in newest.tables
+        for cell in table.cells
+        if cell.value is not None
+    }
+    assert found == wanted
+    assert len(list(tree.iter("actual"))) == len(wanted), "a total stands once, however many tables have it"
+    assert "30" not in found.values(), "of a period that was restated the newest statement counts"
+
+
+def test_what_is_withheld_is_said() -> None:
+    tree = root(written("iati"))
+    (total,) = tree.xpath("//indicator[reference/@code='assignments']//actual[not(dimension)]")
+    assert total.xpath("comment/narrative[@xml:lang='en']/text()") == ["Figures of breakdowns that are withheld: 1"]
+    hidden = statement(tables=(stated()[0].statement.tables[1].model_copy(update={"cells": _hidden()}),))
+    content = written("iati", sample(statements=(Stated(hidden, "c" * 64),)))
+    assert not list(root(content).iter("actual"))
+    assert b"<!-- withheld: 2 figures (below_threshold) -->" in content
+
+
+def _hidden() -> Any:
+    cells = stated()[0].statement.tables[1].cells
+    return (cells[0].model_copy(update={"value": None, "withheld": "below_threshold"}), cells[3])
+
+
+def test_targets_come_before_actuals_and_shares_are_percentages() -> None:
+    tree = root(written("iati"))
+    (period,) = tree.xpath("//indicator[reference/@code='assignments']/period")
+    assert [one.tag for one in period][:4] == ["period-start", "period-end", "target", "actual"]
+    assert tree.xpath("//indicator/@measure") == ["1", "2", "1", "1"]
+    assert tree.xpath("//indicator/@aggregation-status") == ["1", "0", "1", "0"]
+    assert tree.xpath("//indicator[@ascending='0']/reference/@code") == ["no_shows"]
+
+
+@pytest.mark.parametrize(
+    ("at", "status", "dates"),
+    [
+        (datetime(2025, 12, 31, tzinfo=UTC), "1", ["1", "3"]),
+        (datetime(2026, 1, 1, tzinfo=UTC), "2", ["2", "3"]),
+        (datetime(2027, 12, 31, tzinfo=UTC), "4", ["2", "4"]),
+    ],
+)
+def test_status_and_dates_follow_from_the_day_as_of_which_it_counts(
+    at: datetime, status: str, dates: list[str]
+) -> None:
+    tree = root(written("iati", sample(statements=(Stated(statement(as_of=at), "c" * 64),))))
+    assert tree.xpath("//activity-status/@code") == [status]
+    assert tree.xpath("//activity-date/@type") == dates
+    assert broken_rules(tree) == []
+
+
+def test_one_country_needs_no_share() -> None:
+    iati = {**IATI, "countries": []}
+    tree = root(written("iati", sample(countries_of_origin=["SO"], reporting={"iati": iati})))
+    assert [dict(one.attrib) for one in tree.iter("recipient-country")] == [{"code": "SO", "percentage": "100"}]
+    schema().assertValid(tree)
+
+
+@pytest.mark.parametrize(("reporting", "rule"), [(None, "not_in_programme"), ({"dhis2": DHIS2}, "export_not_declared")])
+def test_a_programme_that_says_nothing_of_it_has_none(reporting: Any, rule: str) -> None:
+    changes = {} if reporting is None else {"reporting": reporting}
+    export = sample(**(changes or {"reporting": {}}))
+    if reporting is None:
+        object.__setattr__(export, "definition", export.definition.model_copy(update={"reporting": None}))
+    with pytest.raises(Refusal) as refused:
+        written("iati", export)
+    assert (refused.value.rule, refused.value.status) == (rule, 409)

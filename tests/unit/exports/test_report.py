@@ -1,0 +1,58 @@
+"""The report: read back as a viewer does, in each language; the same bytes for the same statements."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from services.monitoring.exports.report import paper
+from shared.web.pages.languages import LANGUAGES
+from tests.unit.exports.samples import sample, stated, written
+from tests.unit.papers.read_back import text_of
+
+NOT_SHOWN = {
+    "en": "Withheld: about few persons, or about none",
+    "fr": "Non publié\u202f: peu de personnes, ou aucune",
+    "ar": "محجوب: عدد قليل من الأشخاص، أو لا أحد",
+}
+TITLES = {"en": "Published figures", "fr": "Chiffres publiés", "ar": "الأرقام المنشورة"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_says_figures_what_is_withheld_and_what_was_restated(language: str) -> None:
+    pdf = written("report", sample(language))
+    assert pdf == written("report", sample(language))
+    assert re.search(rb"/Lang ?\(" + language.encode(), pdf)
+    assert b"<pdfuaid:part>1</pdfuaid:part>" in pdf
+    found = re.sub(r"\s+", " ", text_of(pdf))
+    for said in (TITLES[language], NOT_SHOWN[language].replace("\u202f", " "), "a" * 64, "2026.6"):
+        assert said in found
+    for number in ("57", "55", "25", "32", "30", "21"):
+        assert re.search(rf"(?<!\d){number}(?!\d)", found), number
+
+
+def test_a_plot_has_its_figures_in_words() -> None:
+    (period,) = paper(sample()).texts["periods"]
+    assignments, share, persons, _ = period["indicators"]
+    assert assignments["parts"][0]["plot"]["alt"] == "Bars of =Assignments. Women: 25. Men: 32"
+    assert ". Djibouti, Women: 12 (" in persons["parts"][0]["plot"]["alt"]
+    assert share["parts"] == []
+    lengths = [bar["length"] for bar in assignments["parts"][0]["plot"]["bars"]]
+    assert lengths == [78.12, 100.0]
+    assert written("report").count(b"/Alt") >= 2
+
+
+def test_only_what_differs_is_restated() -> None:
+    restated = paper(sample()).texts["restated"]["rows"]
+    said = ["|".join("".join(run["text"] for run in cell) for cell in row) for row in restated]
+    assert said == [
+        "=Assignments|First quarter of 2026|55|57|late_facts",
+        "=Assignments: Men|First quarter of 2026|30|32|late_facts",
+        "Share of women|First quarter of 2026|45.0%: 25 out of 55|45.0%: 25 out of 57|late_facts",
+    ]
+    assert paper(sample(statements=stated()[1:])).texts["restated"]["rows"] == []
+
+
+def test_a_later_statement_makes_another_document() -> None:
+    assert written("report") != written("report", sample(statements=stated()[:1]))

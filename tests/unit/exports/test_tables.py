@@ -1,0 +1,207 @@
+"""Tables of figures read back by other software than wrote them: nothing is lost, and what is withheld is no 0."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import openpyxl
+import pytest
+import python_calamine
+
+from services.monitoring.exports import hxl, xlsx
+from services.monitoring.exports.columns import FIXED
+from services.monitoring.exports.stated import Export, Stated, plain
+from shared.errors import Refusal
+from shared.programmes.model import Definition
+from shared.web.pages.languages import LANGUAGES
+from tests.unit.exports.samples import BIG, cell, data, sample, stated, statement, table, texts, written
+
+DIMENSIONS = ("sex", "office", "value")
+
+
+def expected(export: Export) -> Iterator[dict[str, Any]]:
+    """What each row has to say, straight from the statements."""
+    for one in export.statements:
+        for part in one.statement.tables:
+            for figure in part.cells:
+                classes = dict(zip(part.by, figure.classes, strict=False))
+                yield {
+                    "indicator": part.indicator,
+                    "breakdown": " ".join(part.by),
+                    "value": figure.value,
+                    "numerator": figure.numerator,
+                    "denominator": figure.denominator,
+                    "withheld": figure.withheld,
+                    "statement": one.statement.number,
+                    "digest": one.digest,
+                    **{f"by_{code}": classes.get(code) for code in DIMENSIONS},
+                }
+
+
+def as_text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def named(rows: Sequence[Sequence[Any]], columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    head, *body = rows
+    return [dict(zip(columns or head, row, strict=True)) for row in body]
+
+
+def assert_says(found: list[dict[str, Any]], export: Export) -> None:
+    wanted = list(expected(export))
+    assert len(found) == len(wanted) == 24
+    for row, want in zip(found, wanted, strict=True):
+        assert {name: as_text(row[name]) for name in want} == {name: as_text(value) for name, value in want.items()}
+
+
+def shares_in_words(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a spreadsheet holds of a share is a number; its digits are the cell's format."""
+    return [row | {"value": f"{row['value']:.1f}"} if row["unit"] == "percent" else row for row in rows]
+
+
+def in_duckdb(path: Path, question: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect() as base:
+        return base.execute(question, [str(path)]).fetchall()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_csv_says_every_cell_to_python_and_to_duckdb(language: str, tmp_path: Path) -> None:
+    export = sample(language)
+    content = written("csv", export)
+    assert content.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+    assert tuple(rows[0]) == (*FIXED, "by_sex", "by_office", "by_value")
+    assert_says(named(rows), export)
+    path = tmp_path / "figures.csv"
+    path.write_bytes(content)
+    assert_says(named([tuple(rows[0]), *in_duckdb(path, "FROM read_csv(?, all_varchar=true)")]), export)
+    typed = "SELECT sum(value), count(value) FROM read_csv(?) WHERE indicator = 'assignments'"
+    assert in_duckdb(path, typed) == [(3 * 55 + 3 * 57, 8)]
+
+
+def test_nothing_in_a_csv_begins_a_formula() -> None:
+    rows = csv.reader(io.StringIO(written("csv").decode("utf-8-sig")))
+    cells = [cell for row in rows for cell in row]
+    assert "'=Assignments" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))]
+
+
+def test_a_column_keeps_its_place_when_breakdowns_change() -> None:
+    """What the definition has no more, statements name still."""
+    export = sample()
+    gone = Export(export.statements, export.definition.model_copy(update={"dimensions": ()}), "en")
+    head = written("csv", gone).decode("utf-8-sig").splitlines()[0].replace('"', "").split(",")
+    assert tuple(head) == (*FIXED, "by_sex", "by_office")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_workbook_says_every_cell_to_openpyxl_and_to_calamine(language: str, tmp_path: Path) -> None:
+    export = sample(language)
+    content = written("xlsx", export)
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    assert [len(name) <= 31 for name in book.sheetnames] == [True] * 3
+    figures, definitions, statements = book.worksheets
+    assert not [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.data_type == "f"]
+    assert_says(shares_in_words(named([[cell.value for cell in row] for row in figures.iter_rows()])), export)
+    assert {bool(sheet.sheet_view.rightToLeft) for sheet in book} == {language == "ar"}
+    told = {cell.value for row in definitions.iter_rows() for cell in row}
+    assert {"assignments", "sex: female", "protects_another"} <= told
+    assert export.meaning.of(export.definition.indicators[0]).striptags() in told
+    shown = [[cell.value for cell in row] for row in statements.iter_rows()][1:]
+    assert [row[0] for row in shown] == [1, 2]
+    assert [shown[1][place] for place in (4, 6, 7)] == ["2026-07-02T06:30:00.000000Z", "2026.6", "b" * 64]
+    other = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python()
+    whole = [[int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in row] for row in other]
+    assert_says(shares_in_words(named(whole)), export)
+
+
+def test_a_workbook_keeps_digits_and_has_numbers_as_numbers() -> None:
+    book = openpyxl.load_workbook(io.BytesIO(written("xlsx")))
+    head, *body = book.worksheets[0].iter_rows()
+    rows = [dict(zip((cell.value for cell in head), row, strict=True)) for row in body]
+    values = {(row["indicator"].value, row["by_sex"].value): row["value"] for row in rows}
+    assert values["persons", None].value == str(BIG)
+    assert (values["women_share", None].value, values["women_share", None].number_format) == (45, "0.0")
+    assert values["assignments", "not_stated"].value is None
+    assert values["assignments", "female"].data_type == "n"
+    assert {row["starts"].value for row in rows} == {"2026-01-01"}
+
+
+def test_a_line_end_of_another_system_is_one_line_end_and_what_xml_cannot_hold_goes() -> None:
+    periods = [{**data()["periods"][0], "name": texts("one\r\ntwo")}]
+    # As one that was published before such a text was refused.
+    definition = Definition.model_validate(data(periods=periods))
+    book = openpyxl.load_workbook(io.BytesIO(written("xlsx", Export(stated(), definition, "en"))))
+    rows = named([[cell.value for cell in row] for row in book.worksheets[0].iter_rows()])
+    assert rows[0]["period_name"] == "one\ntwo"
+    assert plain("a\rb\r\n\ufffe\x0b\ud800\U0001f600\t") == "a\nb\n\U0001f600\t"
+
+
+def test_a_workbook_bears_no_time_of_its_own() -> None:
+    content = written("xlsx")
+    assert {info.date_time for info in zipfile.ZipFile(io.BytesIO(content)).infolist()} == {(1980, 1, 31, 0, 0, 0)}
+    assert openpyxl.load_workbook(io.BytesIO(content)).properties.created.isoformat() == "2026-07-02T06:30:00"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_hxl_has_a_tag_for_every_column(language: str) -> None:
+    export = sample(language)
+    head, tags, *body = csv.reader(io.StringIO(written("hxl", export).decode()))
+    assert {len(row) for row in (head, tags, *body)} == {len(head)}
+    tag = re.compile(r"#[a-z][a-z0-9_]*( *\+[a-z][a-z0-9_]*)*")
+    assert all(tag.fullmatch(one) for one in tags)
+    assert f"#indicator+name+i_{language}" in tags
+    assert tags[head.index("by_value")] == "#country+by_value+code"
+    assert tags[head.index("by_office")] == "#org+by_office+code"
+    rows = [dict(zip(head, row, strict=True)) for row in body]
+    assert [row["value"] for row in rows] == [as_text(one["value"]) for one in expected(export)]
+    assert {(row["starts"], row["last_day"]) for row in rows} == {("2026-01-01", "2026-03-31")}
+    assert {row["as_of_day"] for row in rows} == {"2026-04-02", "2026-07-02"}
+
+
+def test_a_dimension_becomes_an_attribute_of_letters() -> None:
+    assert hxl.tag_of(None, "Age-Band_2") == "#group+by_age_band_2+code"
+
+
+def test_parquet_says_every_cell_with_types_that_last(tmp_path: Path) -> None:
+    export = sample()
+    path = tmp_path / "figures.parquet"
+    path.write_bytes(written("parquet", export))
+    types = {name: type for name, type, *_ in in_duckdb(path, "DESCRIBE FROM read_parquet(?)")}
+    assert types["value"] == types["numerator"] == types["statement"] == "BIGINT"
+    assert (types["share"], types["share_text"], types["starts"]) == ("DECIMAL(36,6)", "VARCHAR", "DATE")
+    assert types["as_of"] == "TIMESTAMP WITH TIME ZONE"
+    assert types["digest"] == types["by_value"] == types["definition_version"].replace("BIGINT", "VARCHAR")
+    question = (
+        "SELECT indicator, breakdown, coalesce(value::varchar, share_text) AS value, numerator, denominator, withheld,"
+        " statement, digest, by_sex, by_office, by_value FROM read_parquet(?)"
+    )
+    columns = ("indicator", "breakdown", "value", "numerator", "denominator", "withheld", "statement", "digest")
+    rows = in_duckdb(path, question)
+    assert_says(named([(), *rows], (*columns, *(f"by_{code}" for code in DIMENSIONS))), export)
+    assert in_duckdb(path, "SELECT max(value), max(share) FROM read_parquet(?)") == [(BIG, Decimal("45.000000"))]
+    instants = in_duckdb(path, "SELECT DISTINCT epoch_ms(as_of) FROM read_parquet(?) ORDER BY 1")
+    assert instants == [(1_775_111_400_000,), (1_782_973_800_000,)]
+
+
+def test_a_figure_beyond_64_bits_is_refused_and_not_cut() -> None:
+    huge = statement(tables=(table("persons", "persons", "", cell(value=2**63)),))
+    with pytest.raises(Refusal) as refused:
+        written("parquet", sample(statements=(Stated(huge, "c" * 64),)))
+    assert (refused.value.rule, refused.value.status) == ("export_too_large", 422)
+
+
+def test_a_form_holds_so_many_figures_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xlsx, "ROWS_AT_MOST", 23)
+    with pytest.raises(Refusal) as refused:
+        written("xlsx")
+    assert "24" in refused.value.detail
+    assert written("xlsx", sample(statements=stated()[:1]))
