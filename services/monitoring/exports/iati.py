@@ -39,8 +39,8 @@ def write(export: Export, out: BinaryIO) -> None:
     """Of each period the newest statement. The file's time is that as of which it counts, so that the same statements
     give the same bytes.
 
-    Refusal `export_too_large` (422); `not_in_programme` or `export_not_declared` (409) where the definition does not
-    say how.
+    Refusal `export_too_large` (422); `not_in_programme`, `export_not_declared`, `unknown_period` (409) where the
+    definition does not say how.
     """
     export.refuse_above(ROWS_AT_MOST)
     said = export.definition.section(ReportingSection).iati
@@ -54,6 +54,7 @@ def write(export: Export, out: BinaryIO) -> None:
     activity.set(LANGUAGE, language)
     _frame(activity, export, said)
     figures = _figures(export)
+    _refuse_periods(export, said, figures)
     for result in said.results:
         _result(activity, export, result, figures)
     write_tree(root, out)
@@ -93,6 +94,14 @@ def _figures(export: Export) -> _Figures:
         if row.classes or not any(not one.classes for one in rows):
             rows.append(row)
     return found
+
+
+def _refuse_periods(export: Export, said: Iati, figures: _Figures) -> None:
+    """A figure whose days nobody knows any more would be missing in the file."""
+    reported = {code for result in said.results for code in result.indicators}
+    for indicator, period in figures:
+        if indicator in reported and export.days(period) is None:
+            raise Refusal("unknown_period", f"the definition has no period {period} any more", at="/periods")
 
 
 def _result(activity: Element, export: Export, result: Result, figures: _Figures) -> None:

@@ -44,12 +44,21 @@ def paper(export: Export) -> Paper:
     texts = {
         "programme": runs_of(said.formats.text(export.definition.title)),
         "rows": said.about(),
-        "periods": [said.period(one) for one in export.standing()],
+        "periods": [said.period(period, tables) for period, tables in _by_period(export)],
         "restated": said.restated(),
         "statements": {"title": runs_of(words.gettext("Statements")), "each": said.statements()},
     }
     dated = newest.as_of.astimezone(UTC).date()
     return Paper(TEMPLATE, export.language, title, f"{newest.programme} {newest.number}", dated, texts)
+
+
+def _by_period(export: Export) -> Iterable[tuple[str, list[StatedTable]]]:
+    """The tables that stand, by the period that they are of."""
+    found: dict[str, list[StatedTable]] = {}
+    for one in export.standing():
+        for table in one.statement.tables:
+            found.setdefault(table.period, []).append(table)
+    return found.items()
 
 
 class _Said:
@@ -71,18 +80,16 @@ class _Said:
             line(runs_of(self._words.gettext("Persons behind a figure, at least")), runs_of(threshold)),
         ]
 
-    def period(self, one: Stated) -> dict[str, Any]:
-        """The indicators that the statement has, in its order."""
-        code = one.statement.period
-        days = self._export.days(code)
-        name = self._export.period_name(code)
+    def period(self, code: str, tables: Sequence[StatedTable]) -> dict[str, Any]:
+        """The indicators of the period in the order in which they are stated."""
+        days, name = self._export.days(code), self._export.period_name(code)
         title = self.formats.labelled(name, self.formats.days(*days)) if days else name
-        tables: dict[str, list[StatedTable]] = {}
-        for table in one.statement.tables:
-            tables.setdefault(table.indicator, []).append(table)
-        return {"title": runs_of(title), "indicators": [self._indicator(one, found) for found in tables.values()]}
+        found: dict[str, list[StatedTable]] = {}
+        for table in tables:
+            found.setdefault(table.indicator, []).append(table)
+        return {"title": runs_of(title), "indicators": [self._indicator(several) for several in found.values()]}
 
-    def _indicator(self, one: Stated, tables: Sequence[StatedTable]) -> dict[str, Any]:
+    def _indicator(self, tables: Sequence[StatedTable]) -> dict[str, Any]:
         indicator = self._export.definition.indicator(tables[0].indicator)
         unit = self._export.unit_name(tables[0].unit)
         total = tables[0].cells[0]
@@ -97,12 +104,12 @@ class _Said:
             "name": runs_of(self._export.indicator_name(tables[0].indicator)),
             "meaning": runs_of(self._export.meaning.of(indicator)) if indicator else [],
             "total": runs_of(said),
-            "parts": [self._part(one, table) for table in tables if table.by],
+            "parts": [self._part(table) for table in tables if table.by],
         }
 
-    def _part(self, one: Stated, table: StatedTable) -> dict[str, Any]:
+    def _part(self, table: StatedTable) -> dict[str, Any]:
         names = [self._export.dimension_name(code) for code in table.by]
-        rows = [Row(one, table, cell) for cell in table.cells if cell.classes]
+        rows = [Row(self._export.newest, table, cell) for cell in table.cells if cell.classes]
         share = any(row.cell.denominator is not None for row in rows)
         head = [*names, self._called("value"), *(map(self._called, ("numerator", "denominator")) if share else ())]
         return {

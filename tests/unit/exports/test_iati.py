@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from deploy.generate import ROOT
+from services.monitoring.exports.formats import export
 from services.monitoring.exports.stated import Stated
 from shared.errors import Refusal
-from tests.unit.exports.samples import DHIS2, IATI, sample, stated, statement, written
+from shared.programmes.loader import load_definition
+from tests.unit.exports.samples import DHIS2, IATI, cell, sample, stated, statement, table, written
 
 SCHEMA = Path(__file__).with_name("iati") / "iati-activities-schema.xsd"
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -151,3 +154,21 @@ def test_a_programme_that_says_nothing_of_it_has_none(reporting: Any, rule: str)
     with pytest.raises(Refusal) as refused:
         written("iati", export)
     assert (refused.value.rule, refused.value.status) == (rule, 409)
+
+
+def test_a_period_that_the_definition_has_no_more_is_refused_and_not_left_out() -> None:
+    gone = statement(period="gone", tables=(table("assignments", "assignments", "", cell(value=12), period="gone"),))
+    with pytest.raises(Refusal, match="unknown_period"):
+        written("iati", sample(statements=(Stated(gone, "c" * 64),)))
+    unreported = statement(tables=(table("by_women", "assignments", "", cell(value=12), period="gone"),))
+    assert not list(root(written("iati", sample(statements=(Stated(unreported, "c" * 64),)))).iter("actual"))
+
+
+def test_what_a_shipped_definition_declares_makes_a_valid_file() -> None:
+    definition = load_definition(ROOT / "deploy/programmes/mida-somalia-sida.yaml")
+    figures = table("persons_placed", "persons", "", cell(value=124), period="whole")
+    said = statement(programme=definition.code, period="whole", tables=(figures,))
+    tree = root(export("iati", [Stated(said, "c" * 64)], definition, "en").content)
+    schema().assertValid(tree)
+    assert broken_rules(tree) == []
+    assert tree.xpath("//actual/@value") == ["124"]
