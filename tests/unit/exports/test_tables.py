@@ -9,16 +9,20 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 import openpyxl
 import pytest
 import python_calamine
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.monitoring.exports import hxl, xlsx
 from services.monitoring.exports.columns import FIXED
 from services.monitoring.exports.stated import Export, Stated, plain
+from shared.contracts.monitoring.statements import StatedCell
 from shared.errors import Refusal
 from shared.programmes.model import Definition
 from shared.web.pages.languages import LANGUAGES
@@ -205,3 +209,35 @@ def test_a_form_holds_so_many_figures_and_says_so(monkeypatch: pytest.MonkeyPatc
         written("xlsx")
     assert "24" in refused.value.detail
     assert written("xlsx", sample(statements=stated()[:1]))
+
+
+CODES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,12}", fullmatch=True)
+SHARES = st.decimals(-(10**29), 10**29, places=3, allow_nan=False).map(lambda one: f"{one:f}")
+CELLS = st.builds(
+    lambda code, value, rule: StatedCell(classes=(code,), value=value, withheld=rule),
+    CODES,
+    st.none() | st.integers(-(2**63), 2**63 - 1) | SHARES,
+    st.sampled_from([None, "below_threshold", "change_withheld"]),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(CELLS, min_size=1, max_size=8))
+def test_whatever_a_statement_holds_every_table_says_it(cells: list[StatedCell]) -> None:
+    said = statement(tables=(table("persons", "persons", "sex", *cells),))
+    export = sample(statements=(Stated(said, "c" * 64),))
+    wanted = [(one.classes[0], as_text(one.value), as_text(one.withheld)) for one in cells]
+    rows = named(list(csv.reader(io.StringIO(written("csv", export).decode("utf-8-sig")))))
+    assert [(row["by_sex"], row["value"], row["withheld"]) for row in rows] == wanted
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "figures.parquet"
+        path.write_bytes(written("parquet", export))
+        question = (
+            "SELECT by_sex, coalesce(value::varchar, share_text, ''), coalesce(withheld, '') FROM read_parquet(?)"
+        )
+        assert in_duckdb(path, question) == wanted
+    book = openpyxl.load_workbook(io.BytesIO(written("xlsx", export)))
+    in_book = named([[cell.value for cell in row] for row in book.worksheets[0].iter_rows()])
+    assert [row["by_sex"] for row in in_book] == [one[0] for one in wanted]
+    for row, (_, value, _) in zip(in_book, wanted, strict=True):
+        assert Decimal(str(row["value"] or 0)) == Decimal(value or 0)
