@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from decimal import Decimal
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, BinaryIO
 
 from markupsafe import Markup
@@ -28,6 +29,8 @@ TEMPLATE = Path(__file__).with_name("report.typ")
 BARS = range(2, 31)
 # The place of what is said in words among a statement's columns.
 REASON = 3
+# Of a digest in one line.
+DIGITS = 32
 
 
 def write(export: Export, out: BinaryIO) -> None:
@@ -147,7 +150,13 @@ class _Said:
     def restated(self) -> dict[str, Any]:
         """What any of the statements states otherwise than the one that it replaces: before, after, why."""
         _ = self._words.gettext
-        head = (_("Indicator"), called(self._export.language, "period"), _("Before"), _("Now"), self._called("reason"))
+        head = (
+            _("Indicator"),
+            called(self._export.language, "period"),
+            _("Before"),
+            _("After"),
+            self._called("reason"),
+        )
         rows = [self._changed(one, change) for one in self._export.statements for change in restated(self._export, one)]
         return {
             "title": runs_of(_("What was restated")),
@@ -181,7 +190,8 @@ class _Said:
     def _statement(self, names: Iterable[str], row: Sequence[str | int | None]) -> Iterator[Mapping[str, Runs]]:
         for place, (name, value) in enumerate(zip(names, row, strict=True)):
             if value is not None:
-                yield line(runs_of(name), runs_of(str(value) if place == REASON else reference(str(value))))
+                said = str(value) if place == REASON else reference("\n".join(wrap(str(value), DIGITS)))
+                yield line(runs_of(name), runs_of(said))
 
     def _whole(self, cell: StatedCell) -> Markup | str:
         """As `_value`, a share with its two sides."""

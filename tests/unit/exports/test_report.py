@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pypdfium2
 import pytest
 
 from services.monitoring.exports.report import paper
+from shared.papers.runs import side_of
 from shared.web.pages.languages import LANGUAGES
 from tests.unit.exports.samples import sample, stated, written
 from tests.unit.papers.read_back import text_of
@@ -26,10 +28,31 @@ def test_it_says_figures_what_is_withheld_and_what_was_restated(language: str) -
     assert re.search(rb"/Lang ?\(" + language.encode(), pdf)
     assert b"<pdfuaid:part>1</pdfuaid:part>" in pdf
     found = re.sub(r"\s+", " ", text_of(pdf))
-    for said in (TITLES[language], NOT_SHOWN[language].replace("\u202f", " "), "a" * 64, "2026.6"):
+    digest = " ".join(["f" * 32] * 2)
+    for said in (TITLES[language], NOT_SHOWN[language].replace("\u202f", " "), digest, "2026.6"):
         assert said in found
     for number in ("57", "55", "25", "32", "30", "21"):
         assert re.search(rf"(?<!\d){number}(?!\d)", found), number
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_stands_outside_the_margins(language: str) -> None:
+    for page in pypdfium2.PdfDocument(written("report", sample(language))):
+        text = page.get_textpage()
+        boxes = [text.get_charbox(n) for n in range(text.count_chars())]
+        margin = 2.4 * 72 / 2.54
+        assert min(box[0] for box in boxes if box[0]) >= margin - 2
+        assert max(box[2] for box in boxes) <= page.get_width() - margin + 2
+
+
+def test_in_arabic_a_word_parts_the_share_from_its_sides() -> None:
+    """Two numbers with nothing but a mark between them are drawn as one, from left to right."""
+    (period,) = paper(sample("ar")).texts["periods"]
+    total = period["indicators"][1]["total"]
+    sides = [run["text"] for run in total if run["dir"] == "ltr"]
+    assert sides == ["45.0%", "25", "57"]
+    between = [run["text"] for run in total if run["dir"] is None]
+    assert all(any(side_of(letter) == "rtl" for letter in one) for one in between)
 
 
 def test_a_plot_has_its_figures_in_words() -> None:
