@@ -15,12 +15,14 @@ NAMESPACE = "urn:ihe:qrph:adx:2015"
 
 
 def write(export: Export, out: BinaryIO) -> None:
-    """What is withheld is left out and counted in a comment. The time of export is that as of which the newest
-    statement counts. Raises as `Placing` does."""
+    """What is withheld is left out and counted in a comment; so are, without being left out, figures that stand as an
+    earlier statement told them. The time of export is that at which the newest
+    statement was issued. Raises as `Placing` does."""
     placing = Placing(export)
-    root = Element("adx", {"xmlns": NAMESPACE, "exported": text_of(export.newest.statement.as_of)})
+    root = Element("adx", {"xmlns": NAMESPACE, "exported": text_of(export.newest.statement.issued_at)})
     groups: dict[tuple[str, str], Element] = {}
     withheld: dict[tuple[str, str], int] = {}
+    earlier: dict[tuple[str, str], int] = {}
     options = {
         (one.dimension, option.code): (one.dhis2, option.dhis2)
         for one in placing.said.categories
@@ -29,8 +31,10 @@ def write(export: Export, out: BinaryIO) -> None:
     for one in placing.placed():
         key = (one.unit, one.period.interval)
         if one.row.cell.value is None:
-            withheld[key] = withheld.get(key, 0) + (one.row.cell.withheld is not None)
+            withheld[key] = withheld.get(key, 0) + (one.row.cell.withheld == "withheld")
             continue
+        if one.row.cell.withheld:
+            earlier[key] = earlier.get(key, 0) + 1
         if key not in groups:
             groups[key] = child(
                 root, "group", orgUnit=one.unit, period=one.period.interval, dataSet=placing.said.data_set
@@ -42,6 +46,8 @@ def write(export: Export, out: BinaryIO) -> None:
     for (unit, interval), count in withheld.items():
         if count:
             remark(root, f"withheld: {count} figures of {unit}, {interval}")
+    for (unit, interval), count in earlier.items():
+        remark(root, f"as published before, a change is withheld: {count} figures of {unit}, {interval}")
     write_tree(root, out)
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
-from services.monitoring.exports.stated import Export, Row, Stated
+from services.monitoring.exports.stated import Export, Row
+from services.monitoring.work.kept import Signed
 from shared.contracts.monitoring.statements import StatedTable
 
 FIXED = (
@@ -28,8 +29,11 @@ FIXED = (
     "replaces",
     "reason",
     "as_of",
+    "issued_at",
     "definition_version",
     "zone_data",
+    "threshold",
+    "protection",
     "digest",
     "period_name",
     "indicator_name",
@@ -53,26 +57,30 @@ def values_of(export: Export) -> Iterator[Mapping[str, Value]]:
                 yield {**said, **_of_cell(Row(one, table, cell))}
 
 
-def _of_table(export: Export, one: Stated, table: StatedTable) -> Mapping[str, Value]:
+def _of_table(export: Export, one: Signed, table: StatedTable) -> Mapping[str, Value]:
     statement = one.statement
-    starts, ends = export.days(table.period) or (None, None)
+    words = export.words(one)
+    starts, ends = words.days(statement.period) or (None, None)
     return {
         "programme": statement.programme,
-        "period": table.period,
+        "period": statement.period,
         "starts": starts,
         "ends": ends,
         "indicator": table.indicator,
         "unit": table.unit,
         "breakdown": " ".join(table.by),
         "statement": statement.number,
-        "replaces": statement.replaces,
+        "replaces": statement.restates,
         "reason": statement.reason,
         "as_of": statement.as_of,
+        "issued_at": statement.issued_at,
         "definition_version": statement.definition_version,
         "zone_data": statement.zone_data,
+        "threshold": statement.threshold,
+        "protection": statement.protection,
         "digest": one.digest,
-        "period_name": export.period_name(table.period),
-        "indicator_name": export.indicator_name(table.indicator),
+        "period_name": words.period_name(statement.period),
+        "indicator_name": words.indicator_name(table.indicator),
     }
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO
 
 from services.monitoring.exports.periods import Dhis2Period, dhis2_period
-from services.monitoring.exports.stated import Export, Row
+from services.monitoring.exports.stated import Export, Row, why_withheld
+from services.monitoring.work.kept import Signed
 from shared.contracts.monitoring.statements import StatedTable
 from shared.errors import Problem, Refusal
 from shared.programmes.reporting_checks import categories_of
 from shared.programmes.sections.reporting import Dhis2, Element, ReportingSection
+from shared.web.pages.languages import DEFAULT
 
 ROWS_AT_MOST = 200_000
 NOT_DECLARED, NOT_MAPPED, NO_PERIOD = "export_not_declared", "not_mapped", "no_dhis2_period"
@@ -34,6 +36,8 @@ class Placed:
 class Placing:
     """What of an export goes to DHIS2: figures that the definition maps, of each period's newest statement.
 
+    Names there are those of the definition by which others are told: the receiver knows those of today alone.
+
     Refusal `not_in_programme` or `export_not_declared` (409) where the definition does not say how.
     """
 
@@ -47,46 +51,36 @@ class Placing:
 
     def placed(self) -> Iterator[Placed]:
         """Withheld figures too: what is not shown has no value. Refusals `no_dhis2_period` and `not_mapped` (409)."""
-        periods: dict[str, Dhis2Period] = {}
         for one in self._export.standing():
-            for table in one.statement.tables:
-                for element in self._elements(table):
-                    if table.period not in periods:
-                        periods[table.period] = self._period(table.period)
-                    for cell in table.cells:
-                        row = Row(one, table, cell)
-                        if bool(element.by) == bool(row.classes):
-                            yield self._placed(element, row, periods[table.period])
+            chosen = list(self._chosen(one.statement.tables))
+            period = self._period(one) if chosen else None
+            for table, element in chosen:
+                for cell in table.cells:
+                    row = Row(one, table, cell)
+                    if period is not None and bool(element.by) == bool(row.classes):
+                        yield self._placed(element, row, period)
 
-    def _elements(self, table: StatedTable) -> Iterator[Element]:
-        """Those of which the table holds the cells: of its breakdown, and of its total where no table has it alone."""
-        if found := self._by_table.get((table.indicator, frozenset(table.by))):
-            yield found
-        total = self._by_table.get((table.indicator, frozenset()))
-        if table.by and total and self._first_of.get((table.indicator, table.period)) is table:
-            yield total
+    def _chosen(self, tables: Sequence[StatedTable]) -> Iterator[tuple[StatedTable, Element]]:
+        """Each element with the table that holds its cells: of its breakdown; of a total that which has it alone, else
+        the first one."""
+        totals = {table.indicator: table for table in sorted(reversed(tables), key=lambda one: not one.by)}
+        for table in tables:
+            if found := self._by_table.get((table.indicator, frozenset(table.by))):
+                yield table, found
+            total = self._by_table.get((table.indicator, frozenset()))
+            if table.by and total and totals[table.indicator] is table:
+                yield table, total
 
     @cached_property
     def _by_table(self) -> Mapping[tuple[str, frozenset[str]], Element]:
         return {(one.indicator, frozenset(one.by)): one for one in self.said.elements}
 
-    @cached_property
-    def _first_of(self) -> Mapping[tuple[str, str], StatedTable]:
-        """By indicator and period the table from which the total is taken."""
-        found: dict[tuple[str, str], StatedTable] = {}
-        for one in self._export.standing():
-            for table in one.statement.tables:
-                if not table.by:
-                    found[table.indicator, table.period] = table
-                else:
-                    found.setdefault((table.indicator, table.period), table)
-        return found
-
-    def _period(self, code: str) -> Dhis2Period:
-        days = self._export.days(code)
+    def _period(self, signed: Signed) -> Dhis2Period:
+        code, words = signed.statement.period, self._export.words(signed)
+        days = words.days(code)
         found = days and dhis2_period(*days)
         if found is None:
-            place = next((n for n, one in enumerate(self._export.definition.periods) if one.code == code), None)
+            place = next((n for n, one in enumerate(words.definition.periods) if one.code == code), None)
             at = "/periods" if place is None else f"/periods/{place}"
             detail = f"the days of the period {code} are no period that DHIS2 knows"
             raise Refusal(NO_PERIOD, detail, problems=(Problem(NO_PERIOD, at, detail),))
@@ -110,7 +104,8 @@ class Placing:
 
 
 def write(export: Export, out: BinaryIO) -> None:
-    """dataValueSets as JSON. What is withheld and a share of nothing are left out: nothing there means 0."""
+    """dataValueSets as JSON. What is withheld and a share of nothing are left out: nothing there means 0. A figure
+    that stands as an earlier statement told it says so in its comment."""
     placing = Placing(export)
     scheme = placing.said.scheme.upper()
     combos = {frozenset(zip(one.by, one.classes, strict=True)): one.dhis2 for one in placing.said.combos}
@@ -124,6 +119,8 @@ def write(export: Export, out: BinaryIO) -> None:
             "orgUnit": one.unit,
             "value": str(one.row.cell.value),
         }
+        if one.row.cell.withheld:
+            value["comment"] = why_withheld(DEFAULT, one.row.cell.withheld)
         if one.classes:
             combo = combos.get(frozenset(one.classes.items()))
             value["categoryOptionCombo"] = combo or placing.refuse(

@@ -9,7 +9,8 @@ from io import BytesIO
 from typing import BinaryIO
 
 from services.monitoring.exports import adx, csv, dhis2, hxl, iati, parquet, report, xlsx
-from services.monitoring.exports.stated import Export, Stated
+from services.monitoring.exports.stated import Export
+from services.monitoring.work.kept import Signed
 from shared.errors import Refusal
 from shared.programmes.model import Definition
 from shared.web.papers import MEDIA_TYPE as PDF
@@ -57,14 +58,16 @@ class Exported:
     digest: str
 
 
-def export(format: str, statements: Iterable[Stated], definition: Definition, language: str) -> Exported:
+def export(
+    format: str, statements: Iterable[Signed], versions: Mapping[int, Definition], version: int, language: str
+) -> Exported:
     """The statements in that form. Refusal `export_format_unknown` (422) for a form that is none, and whatever the
     form's writer refuses. Raises ValueError as `Export` does."""
     found = FORMATS.get(format)
     if found is None:
         detail = f"one of {', '.join(FORMATS)}"
         raise Refusal("export_format_unknown", detail, at="/format", status=422)
-    asked, out = Export(tuple(statements), definition, language), BytesIO()
+    asked, out = Export(tuple(statements), versions, version, language), BytesIO()
     found.write(asked, out)
     content = out.getvalue()
     return Exported(_name(found, asked), found.media_type, content, asked.size, hashlib.sha256(content).hexdigest())

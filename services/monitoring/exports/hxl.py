@@ -70,14 +70,15 @@ def _rows(export: Export) -> Iterator[Sequence[Any]]:
 
 def _fixed(export: Export, row: Row) -> Sequence[Any]:
     statement, table, cell = row.stated.statement, row.table, row.cell
-    days = export.days(table.period)
+    words = export.words(row.stated)
+    days = words.days(statement.period)
     return (
         statement.programme,
-        table.period,
+        statement.period,
         days and days[0],
-        export.last_day(table.period),
+        words.last_day(statement.period),
         table.indicator,
-        export.indicator_name(table.indicator),
+        words.indicator_name(table.indicator),
         table.unit,
         " ".join(table.by),
         row.number,

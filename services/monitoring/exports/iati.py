@@ -6,9 +6,9 @@ target and actual has a number, both days of a period are there, truth is writte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, timedelta
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 from xml.etree.ElementTree import Element
 
 from services.monitoring.exports.stated import Export, Row, why_withheld
@@ -17,6 +17,7 @@ from services.monitoring.pages.meaning import Meaning
 from shared.clock import text_of
 from shared.errors import Refusal
 from shared.programmes.indicators import Distinct, Indicator, Period
+from shared.programmes.model import Definition
 from shared.programmes.sections.reporting import Iati, Organisation, ReportingSection, Result
 from shared.web.pages.languages import DEFAULT, LANGUAGES
 from shared.web.pages.words import translations
@@ -24,7 +25,6 @@ from shared.web.pages.words import translations
 ROWS_AT_MOST = 200_000
 NOT_DECLARED = "export_not_declared"
 VERSION = "2.03"
-_Figures = Mapping[tuple[str, str], Sequence[Row]]
 # Code lists of IATI 2.03: ResultType, OrganisationRole, ActivityStatus, ActivityDateType, IndicatorMeasure,
 # IndicatorVocabulary, SectorVocabulary.
 _RESULT = {"output": "1", "outcome": "2", "impact": "3", "other": "9"}
@@ -36,8 +36,8 @@ _OWN, _DAC_FIVE_DIGITS = "99", "1"
 
 
 def write(export: Export, out: BinaryIO) -> None:
-    """Of each period the newest statement. The file's time is that as of which it counts, so that the same statements
-    give the same bytes.
+    """Of each period the newest statement. The file's time is that at which the newest of all was issued, so that the
+    same statements give the same bytes.
 
     Refusal `export_too_large` (422); `not_in_programme`, `export_not_declared`, `unknown_period` (409) where the
     definition does not say how.
@@ -47,14 +47,14 @@ def write(export: Export, out: BinaryIO) -> None:
     if said is None:
         detail = "the definition does not say what IATI is told of the programme"
         raise Refusal(NOT_DECLARED, detail, at="/reporting/iati")
-    at = text_of(export.newest.statement.as_of)
+    at = text_of(export.newest.statement.issued_at)
     root = Element("iati-activities", {"version": VERSION, "generated-datetime": at})
     language = _languages(export.definition.title)[0]
     activity = child(root, "iati-activity", last_updated_datetime=at)
     activity.set(LANGUAGE, language)
     _frame(activity, export, said)
-    figures = _figures(export)
-    _refuse_periods(export, said, figures)
+    reported = {code for result in said.results for code in result.indicators}
+    figures = [one for one in _figures(export) if one.indicator.code in reported]
     for result in said.results:
         _result(activity, export, result, figures)
     write_tree(root, out)
@@ -86,31 +86,77 @@ def _date(activity: Element, type: str, day: date) -> None:
     child(activity, "activity-date", type=type, iso_date=day.isoformat())
 
 
-def _figures(export: Export) -> _Figures:
-    """By indicator and period the cells: the total once, however many tables have it."""
-    found: dict[tuple[str, str], list[Row]] = {}
-    for row in export.rows(export.standing()):
-        rows = found.setdefault((row.table.indicator, row.table.period), [])
-        if row.classes or not any(not one.classes for one in rows):
-            rows.append(row)
-    return found
+class _Figures(NamedTuple):
+    """Of one indicator in one period, by the version that the statement names; the total once, however many tables
+    have it."""
+
+    period: Period
+    definition: Definition
+    indicator: Indicator
+    rows: Sequence[Row]
 
 
-def _refuse_periods(export: Export, said: Iati, figures: _Figures) -> None:
-    """A figure whose days nobody knows any more would be missing in the file."""
-    reported = {code for result in said.results for code in result.indicators}
-    for indicator, period in figures:
-        if indicator in reported and export.days(period) is None:
-            raise Refusal("unknown_period", f"the definition has no period {period} any more", at="/periods")
+def _figures(export: Export) -> Iterator[_Figures]:
+    """Refusal `unknown_period` (409): a figure whose days nobody knows would be missing in the file. ValueError for an
+    indicator that the version lacks."""
+    for one in export.standing():
+        definition, code = export.words(one).definition, one.statement.period
+        period = definition.period(code)
+        if period is None:
+            raise Refusal("unknown_period", f"the definition has no period {code}", at="/periods")
+        found: dict[str, list[Row]] = {}
+        for row in export.rows([one]):
+            rows = found.setdefault(row.table.indicator, [])
+            if row.classes or not any(not one.classes for one in rows):
+                rows.append(row)
+        for named, rows in found.items():
+            indicator = definition.indicator(named)
+            if indicator is None:
+                raise ValueError("a statement's indicators are of the version that it names")
+            yield _Figures(period, definition, indicator, rows)
 
 
-def _result(activity: Element, export: Export, result: Result, figures: _Figures) -> None:
-    indicators = [one for code in result.indicators if (one := export.definition.indicator(code)) is not None]
-    adds_up = _truth(all(_adds_up(one) for one in indicators))
+def _result(activity: Element, export: Export, result: Result, figures: Sequence[_Figures]) -> None:
+    kinds = [kind for code in result.indicators for kind in _kinds(export, code, figures)]
+    adds_up = _truth(all(_adds_up(one.indicator) for one in kinds))
     element = child(activity, "result", type=_RESULT[result.type], aggregation_status=adds_up)
     _narratives(child(element, "title"), result.name)
-    for indicator in indicators:
-        _indicator(element, export, indicator, figures, falling=indicator.code in result.falling)
+    for kind in kinds:
+        _indicator(element, export, kind, falling=kind.indicator.code in result.falling)
+
+
+class _Kind(NamedTuple):
+    """An indicator as one version counts it, or several do: in words it is as in the newest of them. `periods`: each
+    with its target and its cells."""
+
+    definition: Definition
+    indicator: Indicator
+    periods: Sequence[tuple[Period, int | None, Sequence[Row]]]
+
+
+def _kinds(export: Export, code: str, figures: Sequence[_Figures]) -> Iterator[_Kind]:
+    """One for each way in which versions count it: one meaning over figures that were counted otherwise would be wrong
+    of some."""
+    of_it = [one for one in figures if one.indicator.code == code]
+    by_meaning = {_counted(one.definition, one.indicator): (one.definition, one.indicator) for one in of_it}
+    if today := export.definition.indicator(code):
+        by_meaning[_counted(export.definition, today)] = (export.definition, today)
+    for meaning, (definition, indicator) in by_meaning.items():
+        own = [one for one in of_it if _counted(one.definition, one.indicator) == meaning]
+        stated = {one.period.code for one in of_it}
+        periods = [(one.period, one.indicator.targets.get(one.period.code), one.rows) for one in own]
+        if definition is export.definition:
+            wanted = [one for one in definition.periods if one.code in indicator.targets and one.code not in stated]
+            periods += [(one, indicator.targets[one.code], ()) for one in wanted]
+        yield _Kind(definition, indicator, sorted(periods, key=lambda one: (one[0].starts, one[0].ends)))
+
+
+def _counted(definition: Definition, indicator: Indicator) -> str:
+    """What makes two indicators of one code the same: all but names, targets, baseline and breakdowns."""
+    share = indicator.share
+    sides = [definition.indicator(code) for code in (share.of, share.in_)] if share else []
+    apart = {"name", "targets", "baseline", "by"}
+    return "\n".join(one.model_dump_json(exclude=apart) for one in (indicator, *sides) if one is not None)
 
 
 def _adds_up(indicator: Indicator) -> bool:
@@ -119,7 +165,8 @@ def _adds_up(indicator: Indicator) -> bool:
     return indicator.share is None and not isinstance(indicator.measure, Distinct)
 
 
-def _indicator(result: Element, export: Export, indicator: Indicator, figures: _Figures, *, falling: bool) -> None:
+def _indicator(result: Element, export: Export, kind: _Kind, *, falling: bool) -> None:
+    indicator = kind.indicator
     measure = _UNIT if indicator.share is None else _PERCENTAGE
     element = child(
         result,
@@ -129,17 +176,14 @@ def _indicator(result: Element, export: Export, indicator: Indicator, figures: _
         aggregation_status=_truth(_adds_up(indicator)),
     )
     _narratives(child(element, "title"), indicator.name)
-    meanings = {one: Meaning(export.definition, one).of(indicator).striptags() for one in _of_pages(export)}
+    meanings = {one: Meaning(kind.definition, one).of(indicator).striptags() for one in _of_pages(export)}
     _narratives(child(element, "description"), meanings)
     child(element, "reference", vocabulary=_OWN, code=indicator.code)
     if indicator.baseline is not None:
-        starts = export.definition.dates.starts
+        starts = kind.definition.dates.starts
         child(element, "baseline", year=str(starts.year), iso_date=starts.isoformat(), value=str(indicator.baseline))
-    for period in export.definition.periods:
-        rows = figures.get((indicator.code, period.code), ())
-        target = indicator.targets.get(period.code)
-        if rows or target is not None:
-            _period(element, export, period, rows, target)
+    for period, target, rows in kind.periods:
+        _period(element, export, period, rows, target)
 
 
 def _period(indicator: Element, export: Export, period: Period, rows: Sequence[Row], target: int | None) -> None:
@@ -148,27 +192,28 @@ def _period(indicator: Element, export: Export, period: Period, rows: Sequence[R
     child(element, "period-end", iso_date=(period.ends - timedelta(days=1)).isoformat())
     if target is not None:
         child(element, "target", value=str(target))
-    withheld = [row.cell.withheld for row in rows if row.cell.withheld and row.cell.value is None]
+    withheld = sum(row.cell.withheld == "withheld" for row in rows)
     total_shown = any(not row.classes and row.cell.value is not None for row in rows)
     if withheld and not total_shown:
-        remark(element, f"withheld: {len(withheld)} figures ({', '.join(sorted(set(withheld)))})")
+        remark(element, f"withheld: {withheld} figures")
     for row in rows:
         if row.cell.value is None:
             continue
         actual = child(element, "actual", value=str(row.cell.value))
         for dimension, code in row.classes.items():
             child(actual, "dimension", name=dimension, value=code)
-        rules = [row.cell.withheld] if row.cell.withheld else [] if row.classes else withheld
-        if rules:
-            _narratives(child(actual, "comment"), _said_of_withheld(export, rules, row.cell.withheld))
+        parts = 0 if row.classes else withheld
+        if row.cell.withheld or parts:
+            _narratives(child(actual, "comment"), _said_of_withheld(export, row.cell.withheld, parts))
 
 
-def _said_of_withheld(export: Export, rules: Sequence[str], own: str | None) -> Mapping[str, str]:
-    """By language: of a figure that stands as it was stated before that it does, of a total how many are withheld."""
+def _said_of_withheld(export: Export, own: str | None, parts: int) -> Mapping[str, str]:
+    """By language: that a figure stands as it was stated before, and of a total how many of its parts are withheld."""
     found = {}
     for language in _of_pages(export):
         sentence = translations(language).gettext("Figures of breakdowns that are withheld: %(number)s")
-        found[language] = why_withheld(language, own) if own else sentence % {"number": len(rules)}
+        said = [*([why_withheld(language, own)] if own else []), *([sentence % {"number": parts}] if parts else [])]
+        found[language] = ". ".join(said)
     return found
 
 

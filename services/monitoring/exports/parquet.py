@@ -21,7 +21,9 @@ SHARE, SHARE_TEXT = "share", "share_text"
 # As many digits as a share may have (shared.contracts.patterns.DECIMAL).
 SHARE_DIGITS, SHARE_DECIMALS = 36, 6
 MOST = 2**63
-_WHOLE = frozenset({"value", "numerator", "denominator", "statement", "replaces", "definition_version"})
+_WHOLE = frozenset(
+    {"value", "numerator", "denominator", "statement", "replaces", "definition_version", "threshold", "protection"}
+)
 
 
 def write(export: Export, out: BinaryIO) -> None:
@@ -57,6 +59,7 @@ def _type(pyarrow: Any, name: str) -> Any:
         "starts": pyarrow.date32(),
         "ends": pyarrow.date32(),
         "as_of": pyarrow.timestamp("us", tz="UTC"),
+        "issued_at": pyarrow.timestamp("us", tz="UTC"),
     }.get(name, pyarrow.string())
 
 

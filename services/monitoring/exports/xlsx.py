@@ -44,7 +44,7 @@ def write(export: Export, out: BinaryIO) -> None:
     _ = translations(export.language).gettext
     with Workbook(out, options) as book:
         # Without it the book would bear the time at which it was written.
-        book.set_properties({"created": export.newest.statement.as_of.astimezone(UTC).replace(tzinfo=None)})
+        book.set_properties({"created": export.newest.statement.issued_at.astimezone(UTC).replace(tzinfo=None)})
         sheets = _Sheets(book, direction(export.language) == "rtl")
         sheets.add(_("Figures"), _figures(export))
         sheets.add(_("Definitions"), definitions(export))

@@ -8,13 +8,15 @@ from io import BytesIO
 from typing import Any
 
 from services.monitoring.exports.formats import FORMATS
-from services.monitoring.exports.stated import Export, Stated
+from services.monitoring.exports.stated import Export
+from services.monitoring.work.kept import Signed
 from shared.contracts.monitoring.statements import StatedCell, StatedTable, Statement
 from shared.programmes.loader import definition_of
 from shared.programmes.model import Definition
 
 FACTS, FIRST_DIGEST, SECOND_DIGEST = "f" * 64, "a" * 64, "b" * 64
 BIG = 9_007_199_254_740_993
+VERSION = 3
 
 
 def texts(en: str, fr: str = "", ar: str = "") -> dict[str, str]:
@@ -180,11 +182,11 @@ def cell(classes: str = "", value: int | str | None = None, **more: Any) -> Stat
     return StatedCell(classes=tuple(classes.split()), value=value, **more)
 
 
-def table(indicator: str, unit: str, by: str, *cells: StatedCell, period: str = "2026-q1") -> StatedTable:
-    return StatedTable(indicator=indicator, unit=unit, period=period, by=tuple(by.split()), cells=cells)
+def table(indicator: str, unit: str, by: str, *cells: StatedCell) -> StatedTable:
+    return StatedTable(indicator=indicator, unit=unit, by=tuple(by.split()), cells=cells)
 
 
-WITHHELD = {"withheld": "below_threshold"}
+WITHHELD: Mapping[str, Any] = {"withheld": "withheld"}
 
 
 def tables(men: int = 30) -> tuple[StatedTable, ...]:
@@ -207,7 +209,7 @@ def tables(men: int = 30) -> tuple[StatedTable, ...]:
             "office sex",
             cell(value=BIG),
             cell("hargeisa female", 21),
-            cell("hargeisa male", None, withheld="protects_another"),
+            cell("hargeisa male", None, **WITHHELD),
             cell("djibouti female", 12, withheld="change_withheld"),
             cell("djibouti male", 0),
         ),
@@ -216,35 +218,45 @@ def tables(men: int = 30) -> tuple[StatedTable, ...]:
 
 
 def statement(**changes: Any) -> Statement:
-    said: Mapping[str, Any] = {
+    said: dict[str, Any] = {
         "programme": "example-1",
         "period": "2026-q1",
         "number": 1,
         "as_of": datetime(2026, 4, 2, 6, 30, tzinfo=UTC),
-        "definition_version": 3,
+        "issued_at": datetime(2026, 4, 3, 8, tzinfo=UTC),
+        "definition_version": VERSION,
+        "threshold": 10,
+        "protection": 10,
+        "withheld": 2,
+        "least": 2,
         "zone_data": "2026.6",
-        "positions": {"placement.events": (17, 4)},
+        "positions": ({"topic": "placement.events", "offsets": (17, 4)},),
         "facts": FACTS,
         "tables": tables(),
         **changes,
     }
-    return Statement(**said)
+    return Statement.model_validate(said)
 
 
-def stated() -> tuple[Stated, ...]:
+def signed(said: Statement, digest: str = "c" * 64) -> Signed:
+    return Signed(statement=said, digest=digest, key_id="key", signature="s" * 86, frozen=FACTS)
+
+
+def stated() -> tuple[Signed, ...]:
     again = statement(
         number=2,
         previous=FIRST_DIGEST,
-        replaces=1,
+        restates=1,
         reason="late_facts",
         as_of=datetime(2026, 7, 2, 6, 30, tzinfo=UTC),
+        issued_at=datetime(2026, 7, 3, 8, tzinfo=UTC),
         tables=tables(men=32),
     )
-    return Stated(statement(), FIRST_DIGEST), Stated(again, SECOND_DIGEST)
+    return signed(statement(), FIRST_DIGEST), signed(again, SECOND_DIGEST)
 
 
-def sample(language: str = "en", statements: tuple[Stated, ...] | None = None, **changes: Any) -> Export:
-    return Export(statements or stated(), definition(**changes), language)
+def sample(language: str = "en", statements: tuple[Signed, ...] | None = None, **changes: Any) -> Export:
+    return Export(statements or stated(), {VERSION: definition(**changes)}, VERSION, language)
 
 
 def written(format: str, export: Export | None = None) -> bytes:

@@ -11,9 +11,8 @@ import pytest
 from lxml import etree
 
 from services.monitoring.exports.periods import dhis2_period
-from services.monitoring.exports.stated import Stated
 from shared.errors import Refusal
-from tests.unit.exports.samples import BIG, DHIS2, IATI, cell, sample, statement, table, written
+from tests.unit.exports.samples import BIG, DHIS2, IATI, cell, sample, signed, statement, table, written
 
 ADX = "{urn:ihe:qrph:adx:2015}"
 
@@ -105,7 +104,13 @@ def test_data_value_sets_name_what_the_definition_declares() -> None:
         {"dataElement": "ASSIGN_SEX", "orgUnit": "SO", "value": "32", "categoryOptionCombo": "COC_M"},
         {"dataElement": "SHARE_F", "orgUnit": "SO", "value": "45.0"},
         {"dataElement": "PERSONS", "orgUnit": "SO-HGA", "value": "21", "categoryOptionCombo": "COC_F"},
-        {"dataElement": "PERSONS", "orgUnit": "DJ-01", "value": "12", "categoryOptionCombo": "COC_F"},
+        {
+            "dataElement": "PERSONS",
+            "orgUnit": "DJ-01",
+            "value": "12",
+            "categoryOptionCombo": "COC_F",
+            "comment": "As published before; a change, if there is one, is withheld",
+        },
         {"dataElement": "PERSONS", "orgUnit": "DJ-01", "value": "0", "categoryOptionCombo": "COC_M"},
     ]
 
@@ -137,14 +142,18 @@ def test_adx_has_a_group_for_each_unit_and_period_and_breakdowns_as_attributes()
         {"dataElement": "PERSONS", "GENDER": "MLE", "value": "0"},
     ]
     comments = [one.text.strip() for one in tree.iter(etree.Comment)]
-    assert comments == ["withheld: 1 figures of SO, 2026-01-01/P3M", "withheld: 1 figures of SO-HGA, 2026-01-01/P3M"]
+    assert comments == [
+        "withheld: 1 figures of SO, 2026-01-01/P3M",
+        "withheld: 1 figures of SO-HGA, 2026-01-01/P3M",
+        "as published before, a change is withheld: 1 figures of DJ-01, 2026-01-01/P3M",
+    ]
 
 
 @pytest.mark.parametrize("format", ["dhis2", "adx"])
 def test_a_period_that_dhis2_lacks_is_refused_by_its_name(format: str) -> None:
-    odd = statement(period="odd", tables=(table("assignments", "assignments", "", cell(value=12), period="odd"),))
+    odd = statement(period="odd", tables=(table("assignments", "assignments", "", cell(value=12)),))
     with pytest.raises(Refusal) as refused:
-        written(format, sample(statements=(Stated(odd, "c" * 64),)))
+        written(format, sample(statements=(signed(odd),)))
     (problem,) = refused.value.problems
     assert (problem.rule, problem.pointer) == ("no_dhis2_period", "/periods/1")
     assert "odd" in problem.detail
@@ -155,7 +164,7 @@ def test_a_class_without_a_name_there_is_refused_and_not_left_out(format: str) -
     cells = (cell(value=40), cell("other", 40))
     unknown = statement(tables=(table("assignments", "assignments", "sex", *cells),))
     with pytest.raises(Refusal) as refused:
-        written(format, sample(statements=(Stated(unknown, "c" * 64),)))
+        written(format, sample(statements=(signed(unknown),)))
     assert refused.value.rule == "not_mapped"
     assert "other" in refused.value.detail
 
@@ -164,7 +173,7 @@ def test_a_unit_without_a_name_there_is_refused_too() -> None:
     cells = (cell(value=40), cell("berbera female", 40))
     unknown = statement(tables=(table("persons", "persons", "office sex", *cells),))
     with pytest.raises(Refusal, match="not_mapped") as refused:
-        written("dhis2", sample(statements=(Stated(unknown, "c" * 64),)))
+        written("dhis2", sample(statements=(signed(unknown),)))
     assert refused.value.problems[0].pointer == "/reporting/dhis2/org_units/units"
 
 
@@ -176,4 +185,4 @@ def test_a_programme_that_says_nothing_of_it_has_none(format: str) -> None:
 
 def test_a_share_of_nothing_has_no_value() -> None:
     nothing: Any = statement(tables=(table("women_share", "percent", "", cell()),))
-    assert json.loads(written("dhis2", sample(statements=(Stated(nothing, "c" * 64),))))["dataValues"] == []
+    assert json.loads(written("dhis2", sample(statements=(signed(nothing),))))["dataValues"] == []

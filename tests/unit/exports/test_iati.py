@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -13,10 +14,25 @@ from lxml import etree
 
 from deploy.generate import ROOT
 from services.monitoring.exports.formats import export
-from services.monitoring.exports.stated import Stated
+from services.monitoring.exports.stated import Export
 from shared.errors import Refusal
-from shared.programmes.loader import load_definition
-from tests.unit.exports.samples import DHIS2, IATI, cell, sample, stated, statement, table, written
+from shared.programmes.loader import definition_of, load_definition
+from tests.unit.exports.samples import (
+    DHIS2,
+    IATI,
+    VERSION,
+    cell,
+    data,
+    definition,
+    sample,
+    signed,
+    stated,
+    statement,
+    table,
+    tables,
+    texts,
+    written,
+)
 
 SCHEMA = Path(__file__).with_name("iati") / "iati-activities-schema.xsd"
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -102,14 +118,14 @@ def test_what_is_withheld_is_said() -> None:
     (total,) = tree.xpath("//indicator[reference/@code='assignments']//actual[not(dimension)]")
     assert total.xpath("comment/narrative[@xml:lang='en']/text()") == ["Figures of breakdowns that are withheld: 1"]
     hidden = statement(tables=(stated()[0].statement.tables[1].model_copy(update={"cells": _hidden()}),))
-    content = written("iati", sample(statements=(Stated(hidden, "c" * 64),)))
+    content = written("iati", sample(statements=(signed(hidden),)))
     assert not list(root(content).iter("actual"))
-    assert b"<!-- withheld: 2 figures (below_threshold) -->" in content
+    assert b"<!-- withheld: 2 figures -->" in content
 
 
 def _hidden() -> Any:
     cells = stated()[0].statement.tables[1].cells
-    return (cells[0].model_copy(update={"value": None, "withheld": "below_threshold"}), cells[3])
+    return (cells[0].model_copy(update={"value": None, "withheld": "withheld"}), cells[3])
 
 
 def test_targets_come_before_actuals_and_shares_are_percentages() -> None:
@@ -132,7 +148,7 @@ def test_targets_come_before_actuals_and_shares_are_percentages() -> None:
 def test_status_and_dates_follow_from_the_day_as_of_which_it_counts(
     at: datetime, status: str, dates: list[str]
 ) -> None:
-    tree = root(written("iati", sample(statements=(Stated(statement(as_of=at), "c" * 64),))))
+    tree = root(written("iati", sample(statements=(signed(statement(as_of=at, issued_at=at)),))))
     assert tree.xpath("//activity-status/@code") == [status]
     assert tree.xpath("//activity-date/@type") == dates
     assert broken_rules(tree) == []
@@ -150,25 +166,49 @@ def test_a_programme_that_says_nothing_of_it_has_none(reporting: Any, rule: str)
     changes = {} if reporting is None else {"reporting": reporting}
     export = sample(**(changes or {"reporting": {}}))
     if reporting is None:
-        object.__setattr__(export, "definition", export.definition.model_copy(update={"reporting": None}))
+        bare = export.definition.model_copy(update={"reporting": None})
+        export = replace(export, versions={VERSION: bare})
     with pytest.raises(Refusal) as refused:
         written("iati", export)
     assert (refused.value.rule, refused.value.status) == (rule, 409)
 
 
 def test_a_period_that_the_definition_has_no_more_is_refused_and_not_left_out() -> None:
-    gone = statement(period="gone", tables=(table("assignments", "assignments", "", cell(value=12), period="gone"),))
+    gone = statement(period="gone", tables=(table("assignments", "assignments", "", cell(value=12)),))
     with pytest.raises(Refusal, match="unknown_period"):
-        written("iati", sample(statements=(Stated(gone, "c" * 64),)))
-    unreported = statement(tables=(table("by_women", "assignments", "", cell(value=12), period="gone"),))
-    assert not list(root(written("iati", sample(statements=(Stated(unreported, "c" * 64),)))).iter("actual"))
+        written("iati", sample(statements=(signed(gone),)))
+    unreported = statement(tables=(table("by_women", "assignments", "", cell(value=12)),))
+    assert not list(root(written("iati", sample(statements=(signed(unreported),)))).iter("actual"))
+
+
+def test_figures_that_two_versions_count_otherwise_stand_under_an_indicator_each() -> None:
+    before, now = data(), definition()
+    no_shows = before["indicators"][-1]
+    no_shows["facts"] = {"kinds": ["return_started"]}
+    before["indicators"][0]["name"] = texts("Missions")
+    cells = (
+        table("no_shows", "placements", "", cell(value=40)),
+        table("assignments", "assignments", "", cell(value=30)),
+    )
+    old = statement(period="odd", definition_version=2, tables=cells)
+    new = statement(number=2, tables=(table("no_shows", "placements", "", cell(value=50)), tables()[0]))
+    export = Export((signed(old), signed(new)), {2: definition_of(before), VERSION: now}, VERSION, "en")
+    tree = root(written("iati", export))
+    schema().assertValid(tree)
+    by_code: dict[str, list[list[str]]] = {}
+    for one in tree.iter("indicator"):
+        by_code.setdefault(one.find("reference").get("code"), []).append(one.xpath("period/actual/@value"))
+    assert by_code["no_shows"] == [["40"], ["50"]]
+    assert by_code["assignments"] == [["30", "55"]]
+    titles = tree.xpath("//indicator[reference/@code='assignments']/title/narrative[@xml:lang='en']/text()")
+    assert titles == ["=Assignments"], "a new name alone makes no other indicator"
 
 
 def test_what_a_shipped_definition_declares_makes_a_valid_file() -> None:
-    definition = load_definition(ROOT / "deploy/programmes/mida-somalia-sida.yaml")
-    figures = table("persons_placed", "persons", "", cell(value=124), period="whole")
-    said = statement(programme=definition.code, period="whole", tables=(figures,))
-    tree = root(export("iati", [Stated(said, "c" * 64)], definition, "en").content)
+    shipped = load_definition(ROOT / "deploy/programmes/mida-somalia-sida.yaml")
+    figures = table("persons_placed", "persons", "", cell(value=124))
+    said = statement(programme=shipped.code, period="whole", tables=(figures,))
+    tree = root(export("iati", [signed(said)], {VERSION: shipped}, VERSION, "en").content)
     schema().assertValid(tree)
     assert broken_rules(tree) == []
     assert tree.xpath("//actual/@value") == ["124"]

@@ -10,13 +10,13 @@ import pytest
 from services.monitoring.exports.report import paper
 from shared.papers.runs import side_of
 from shared.web.pages.languages import LANGUAGES
-from tests.unit.exports.samples import sample, stated, written
+from tests.unit.exports.samples import cell, sample, signed, stated, statement, table, written
 from tests.unit.papers.read_back import text_of
 
 NOT_SHOWN = {
-    "en": "Withheld: about few persons, or about none",
-    "fr": "Non publié\u202f: peu de personnes, ou aucune",
-    "ar": "محجوب: عدد قليل من الأشخاص، أو لا أحد",
+    "en": "Withheld, to protect people",
+    "fr": "Non communiqué, pour protéger des personnes",
+    "ar": "محجوب",
 }
 TITLES = {"en": "Published figures", "fr": "Chiffres publiés", "ar": "الأرقام المنشورة"}
 
@@ -70,11 +70,18 @@ def test_only_what_differs_is_restated() -> None:
     restated = paper(sample()).texts["restated"]["rows"]
     said = ["|".join("".join(run["text"] for run in cell) for cell in row) for row in restated]
     assert said == [
-        "=Assignments|First quarter of 2026|55|57|late_facts",
-        "=Assignments: Men|First quarter of 2026|30|32|late_facts",
-        "Share of women|First quarter of 2026|45.0%: 25 out of 55|45.0%: 25 out of 57|late_facts",
+        "=Assignments|First quarter of 2026|55|57|Something was recorded late",
+        "=Assignments: Men|First quarter of 2026|30|32|Something was recorded late",
+        "Share of women|First quarter of 2026|45.0%: 25 out of 55|45.0%: 25 out of 57|Something was recorded late",
     ]
     assert paper(sample(statements=stated()[1:])).texts["restated"]["rows"] == []
+
+
+def test_what_stands_as_it_was_told_before_says_so_even_where_there_is_no_value() -> None:
+    nothing = statement(tables=(table("women_share", "percent", "", cell(withheld="change_withheld")),))
+    (period,) = paper(sample(statements=(signed(nothing),))).texts["periods"]
+    said = "".join(run["text"] for run in period["indicators"][0]["total"])
+    assert said == "No data yet (As published before; a change, if there is one, is withheld)"
 
 
 def test_a_later_statement_makes_another_document() -> None:

@@ -7,6 +7,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,12 +22,26 @@ from hypothesis import strategies as st
 
 from services.monitoring.exports import hxl, xlsx
 from services.monitoring.exports.columns import FIXED
-from services.monitoring.exports.stated import Export, Stated, plain
+from services.monitoring.exports.stated import Export, plain
 from shared.contracts.monitoring.statements import StatedCell
 from shared.errors import Refusal
+from shared.programmes.loader import definition_of
 from shared.programmes.model import Definition
 from shared.web.pages.languages import LANGUAGES
-from tests.unit.exports.samples import BIG, cell, data, sample, stated, statement, table, texts, written
+from tests.unit.exports.samples import (
+    BIG,
+    VERSION,
+    cell,
+    data,
+    definition,
+    sample,
+    signed,
+    stated,
+    statement,
+    table,
+    texts,
+    written,
+)
 
 DIMENSIONS = ("sex", "office", "value")
 
@@ -98,10 +113,28 @@ def test_nothing_in_a_csv_begins_a_formula() -> None:
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))]
 
 
+def test_each_statement_is_in_the_words_of_the_version_that_it_names() -> None:
+    before = data()
+    before["indicators"][0]["name"] = texts("Missions")
+    before["periods"][0]["ends"] = "2026-03-01"
+    first, second = stated()
+    first = signed(first.statement.model_copy(update={"definition_version": 2}), first.digest)
+    export = Export((first, second), {2: definition_of(before), VERSION: definition()}, VERSION, "en")
+    rows = named(list(csv.reader(io.StringIO(written("csv", export).decode("utf-8-sig")))))
+    said = {(row["definition_version"], row["indicator_name"], row["ends"]) for row in rows if row["by_sex"] == "male"}
+    assert said == {("2", "Missions", "2026-03-01"), ("3", "'=Assignments", "2026-04-01")} | {
+        ("2", "Persons", "2026-03-01"),
+        ("3", "Persons", "2026-04-01"),
+    }
+    definitions = openpyxl.load_workbook(io.BytesIO(written("xlsx", export))).worksheets[1]
+    told = {(row[0].value, row[2].value, row[3].value) for row in definitions.iter_rows()}
+    assert {(2, "assignments", "Missions"), (3, "assignments", "=Assignments")} <= told
+
+
 def test_a_column_keeps_its_place_when_breakdowns_change() -> None:
     """What the definition has no more, statements name still."""
     export = sample()
-    gone = Export(export.statements, export.definition.model_copy(update={"dimensions": ()}), "en")
+    gone = replace(export, versions={VERSION: export.definition.model_copy(update={"dimensions": ()})})
     head = written("csv", gone).decode("utf-8-sig").splitlines()[0].replace('"', "").split(",")
     assert tuple(head) == (*FIXED, "by_sex", "by_office")
 
@@ -117,11 +150,16 @@ def test_a_workbook_says_every_cell_to_openpyxl_and_to_calamine(language: str, t
     assert_says(shares_in_words(named([[cell.value for cell in row] for row in figures.iter_rows()])), export)
     assert {bool(sheet.sheet_view.rightToLeft) for sheet in book} == {language == "ar"}
     told = {cell.value for row in definitions.iter_rows() for cell in row}
-    assert {"assignments", "sex: female", "protects_another"} <= told
-    assert export.meaning.of(export.definition.indicators[0]).striptags() in told
+    assert {"assignments", "sex: female", "change_withheld"} <= told
+    assert export.named[VERSION].meaning.of(export.definition.indicators[0]).striptags() in told
     shown = [[cell.value for cell in row] for row in statements.iter_rows()][1:]
     assert [row[0] for row in shown] == [1, 2]
-    assert [shown[1][place] for place in (4, 6, 7)] == ["2026-07-02T06:30:00.000000Z", "2026.6", "b" * 64]
+    assert [shown[1][place] for place in (4, 5, 7, 11)] == [
+        "2026-07-02T06:30:00.000000Z",
+        "2026-07-03T08:00:00.000000Z",
+        "2026.6",
+        "b" * 64,
+    ]
     other = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python()
     whole = [[int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in row] for row in other]
     assert_says(shares_in_words(named(whole)), export)
@@ -142,8 +180,8 @@ def test_a_workbook_keeps_digits_and_has_numbers_as_numbers() -> None:
 def test_a_line_end_of_another_system_is_one_line_end_and_what_xml_cannot_hold_goes() -> None:
     periods = [{**data()["periods"][0], "name": texts("one\r\ntwo")}]
     # As one that was published before such a text was refused.
-    definition = Definition.model_validate(data(periods=periods))
-    book = openpyxl.load_workbook(io.BytesIO(written("xlsx", Export(stated(), definition, "en"))))
+    lenient = Definition.model_validate(data(periods=periods))
+    book = openpyxl.load_workbook(io.BytesIO(written("xlsx", Export(stated(), {VERSION: lenient}, VERSION, "en"))))
     rows = named([[cell.value for cell in row] for row in book.worksheets[0].iter_rows()])
     assert rows[0]["period_name"] == "one\ntwo"
     assert plain("a\rb\r\n\ufffe\x0b\ud800\U0001f600\t") == "a\nb\n\U0001f600\t"
@@ -152,7 +190,7 @@ def test_a_line_end_of_another_system_is_one_line_end_and_what_xml_cannot_hold_g
 def test_a_workbook_bears_no_time_of_its_own() -> None:
     content = written("xlsx")
     assert {info.date_time for info in zipfile.ZipFile(io.BytesIO(content)).infolist()} == {(1980, 1, 31, 0, 0, 0)}
-    assert openpyxl.load_workbook(io.BytesIO(content)).properties.created.isoformat() == "2026-07-02T06:30:00"
+    assert openpyxl.load_workbook(io.BytesIO(content)).properties.created.isoformat() == "2026-07-03T08:00:00"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -199,7 +237,7 @@ def test_parquet_says_every_cell_with_types_that_last(tmp_path: Path) -> None:
 def test_a_figure_beyond_64_bits_is_refused_and_not_cut() -> None:
     huge = statement(tables=(table("persons", "persons", "", cell(value=2**63)),))
     with pytest.raises(Refusal) as refused:
-        written("parquet", sample(statements=(Stated(huge, "c" * 64),)))
+        written("parquet", sample(statements=(signed(huge),)))
     assert (refused.value.rule, refused.value.status) == ("export_too_large", 422)
 
 
@@ -217,7 +255,7 @@ CELLS = st.builds(
     lambda code, value, rule: StatedCell(classes=(code,), value=value, withheld=rule),
     CODES,
     st.none() | st.integers(-(2**63), 2**63 - 1) | SHARES,
-    st.sampled_from([None, "below_threshold", "change_withheld"]),
+    st.sampled_from([None, "withheld", "change_withheld"]),
 )
 
 
@@ -225,7 +263,7 @@ CELLS = st.builds(
 @given(st.lists(CELLS, min_size=1, max_size=8))
 def test_whatever_a_statement_holds_every_table_says_it(cells: list[StatedCell]) -> None:
     said = statement(tables=(table("persons", "persons", "sex", *cells),))
-    export = sample(statements=(Stated(said, "c" * 64),))
+    export = sample(statements=(signed(said),))
     wanted = [(one.classes[0], as_text(one.value), as_text(one.withheld)) for one in cells]
     rows = named(list(csv.reader(io.StringIO(written("csv", export).decode("utf-8-sig")))))
     assert [(row["by_sex"], row["value"], row["withheld"]) for row in rows] == wanted
