@@ -30,6 +30,9 @@ from shared.contracts.registration.persons import Attributes
 from shared.errors import UNKNOWN_FIELD, rule_of
 from shared.identity.rights import OPERATION
 from shared.identity.roles import ROLES
+from shared.jobs.documents import Status
+from shared.jobs.kinds import JOBS
+from shared.jobs.running import Jobs
 from shared.messaging.shadow import PARKED_FOR
 from shared.programmes.eligibility import FailedCriterion
 from shared.programmes.fact_words import AMOUNTS, CODED_ATTRIBUTES, CODES, IDS, KINDS, NUMBERS
@@ -160,7 +163,10 @@ def keys() -> Iterator[str]:
             yield from (f"paper:{paper.name}" for paper in served.papers)
             yield from (f"verb:{one.word}" for one in served.beside)
         yield from (f"case:{resource}" for resource in getattr(built(service), "beside", ()))
+        yield from _of_jobs(built(service).replica.jobs)
         yield from _of_contract(contract(built(service).app, service))
+    yield f"case:{JOBS}"
+    yield from (code_key("state", status) for status in get_args(Status))
     yield from _of_indicators()
     yield from (code_key("drop", reason) for reason in get_args(DropReason))
     yield from (code_key(PARKED, kind) for kind in PARKED_FOR)
@@ -212,6 +218,17 @@ def _of_case(case: Case[Any]) -> Iterator[str]:
         yield from (f"rule:{rule}" for rule in (*move.refuses, *move.named.values()))
         yield from (code_key("reason", code) for code in move.reasons)
         yield from (code_key("items", code) for code in move.items)
+
+
+def _of_jobs(jobs: Jobs | None) -> Iterator[str]:
+    """What the pages of a service's jobs call what they do, count and say."""
+    for kind in jobs.kinds.values() if jobs else ():
+        yield code_key("kind", kind.name)
+        yield from (code_key("counted", name) for name in kind.counts)
+        yield from (f"field:{name}" for name in (*kind.says, *kind.columns))
+        yield from (f"rule:{rule}" for rule in kind.rules)
+        if kind.waits:
+            yield code_key("confirm", kind.name)
 
 
 def _of_indicators() -> Iterator[str]:

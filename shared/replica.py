@@ -13,6 +13,9 @@ from shared.contracts.registration.programmes import ProgrammePublished
 from shared.errors import Refusal, Unavailable, UnknownOutcome
 from shared.identity.keys import Keys
 from shared.intake.submissions import SUBMISSIONS, Decider, Intake
+from shared.jobs.documents import JOB_PIECES, JOBS
+from shared.jobs.kinds import JobKind
+from shared.jobs.running import Jobs
 from shared.messaging.handlers import Handlers
 from shared.messaging.port import Log, Subscription
 from shared.messaging.relay import Relay
@@ -35,6 +38,8 @@ META = Collection("meta")
 EPOCH_ID = "epoch"
 # The index of the shadows with parked records.
 PARKED = "parked"
+# What every store has beside the service's own; none of it emits.
+OF_EVERY_SERVICE = (SUBMISSIONS, JOBS, JOB_PIECES)
 # The collection of what a service knows of the cases of others.
 SHADOWS = "shadows"
 MEASURE_EVERY_SECONDS = 10.0
@@ -65,7 +70,8 @@ class Ports:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What is not finished: outboxes, records below the ends (`lag` by topic), submissions, holds, parked records.
+    """What is not finished: outboxes, records below the ends (`lag` by topic), submissions, holds, jobs,
+    parked records.
 
     `undecided`: submissions that nobody has decided yet; `awaiting`: those that wait for what is not known here yet."""
 
@@ -77,11 +83,13 @@ class Backlog:
     waiting: int
     parked: int
     lag: Mapping[str, int]
+    jobs: int = 0
 
     @property
     def caught_up(self) -> bool:
         """Whatever was acknowledged is done; what a request that was cut off left held may still wait for its timer."""
-        return not (self.unsent or self.unread or self.undecided or self.awaiting or self.waiting)
+        unfinished = self.unsent, self.unread, self.undecided, self.awaiting, self.waiting, self.jobs
+        return not any(unfinished)
 
     @property
     def quiet(self) -> bool:
@@ -96,8 +104,8 @@ class Replica:
         self.service = service
         self.ports = ports
         self.shadows = shadows
-        self.collections = {c.name: c for c in (*collections, shadows, SUBMISSIONS)}
-        # Shadows and submissions emit nothing: what follows from them is other documents' work.
+        self.collections = {c.name: c for c in (*collections, shadows, *OF_EVERY_SERVICE)}
+        # Shadows, submissions and jobs emit nothing: what follows from them is other documents' work.
         self._emitting = [c.name for c in collections]
         self.relay = Relay(ports.store, ports.log, ports.runtime)
         self.kernel = Kernel(service, ports.store, self.relay, ports.runtime)
@@ -105,6 +113,7 @@ class Replica:
         self.definitions = Definitions(ports.log, ports.runtime)
         self.consumer: Consumer | None = None
         self.intake: Intake | None = None
+        self.jobs: Jobs | None = None
         self._subscription: Subscription | None = None
         self._fires: dict[str, Fire] = {}
         self._guarding: list[str] = []
@@ -137,6 +146,12 @@ class Replica:
         """The kinds of submission that the service decides."""
         self.intake = Intake(self.service, self.ports.store, self.ports.runtime, self.ports.keys, deciders)
         self._fires[SUBMISSIONS.name] = self._decide
+
+    def works(self, kinds: Sequence[JobKind[Any]]) -> Jobs:
+        """The kinds of job that the service does: the one table of them."""
+        self.jobs = Jobs(self.service, self.ports.store, self.ports.runtime, self.ports.keys, kinds)
+        self._fires[JOBS.name] = self.jobs.take_up
+        return self.jobs
 
     def times(self, aggregate: Aggregate[Any] | None = None, guard: Guard | None = None) -> None:
         """Documents whose due timers fire: the aggregate's own, and the guard's unconfirmed holds."""
@@ -194,6 +209,8 @@ class Replica:
         self.relay.start()
         if self.intake:
             self.intake.start()
+        if self.jobs:
+            self.jobs.start()
         if self.consumer:
             self._subscription = self.ports.log.subscribe(self.service, self.consumer.topics, self.consumer.batch)
             await self._subscription.start()
@@ -210,6 +227,8 @@ class Replica:
             await self._subscription.stop()
         if self._sweeper:
             await self._sweeper.stop()
+        if self.jobs:
+            await self.jobs.stop()
         if self.intake:
             await self.intake.stop()
         await self.relay.stop()
@@ -246,6 +265,7 @@ class Replica:
             waiting=await store.count(self.shadows.name, TIMER_INDEX, "timed"),
             parked=await store.count(self.shadows.name, PARKED, "all"),
             lag=lag,
+            jobs=await self.jobs.moving() if self.jobs else 0,
         )
 
     async def lag(self) -> dict[str, int]:
@@ -301,4 +321,4 @@ class Replica:
 
 def stored(collections: Sequence[Collection], shadows: Collection) -> tuple[Collection, ...]:
     """Everything that a service's store has to declare."""
-    return (*collections, shadows, SUBMISSIONS, META)
+    return (*collections, shadows, *OF_EVERY_SERVICE, META)

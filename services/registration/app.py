@@ -35,6 +35,10 @@ from services.registration.handovers.answering import Answering
 from services.registration.handovers.api import handovers_router
 from services.registration.handovers.pages import HandoverPages
 from services.registration.identifiers import SERVICE, Identifiers
+from services.registration.imports import pages as import_pages
+from services.registration.imports.api import imports_router
+from services.registration.imports.pages import ImportPages
+from services.registration.jobs.importing import CREATE, IMPORTS, Importing
 from services.registration.mailing.channel import Channel
 from services.registration.mailing.channels import channel_of
 from services.registration.messages import Previewed
@@ -120,6 +124,8 @@ class Registration:
         self.telling = Telling(self.replica, self.sending)
         self.replica.listens(self._handlers())
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
+        importing = Importing(self.replica, self.work.proposing, self.work.registering)
+        self.jobs = self.replica.works(importing.kinds())
         self.replica.times(guard=self.work.registering.guard)
         for one in (PERSONS, INSTITUTIONS):
             self.replica.times(one)
@@ -148,7 +154,7 @@ class Registration:
         edge = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving)]
         edge += [*papers.edge, files_router(self.files), copying_router(copied)]
         views = SavingViews(self.replica)
-        edge += [handovers_router(handovers), saved_views_router(views)]
+        edge += [handovers_router(handovers), saved_views_router(views), imports_router(self.jobs)]
         app = self._served(giving, edge, settings)
         pages = (
             CaseFilePages(self.files),
@@ -156,6 +162,7 @@ class Registration:
             GivingBackPages(giving, definitions, settings.base_url),
             HandoverPages(handovers),
             SavedViewPages(views),
+            ImportPages(self.jobs),
             DefinitionPages(definitions, self.ports.runtime, self._of(PROGRAMME)),
             CopyPages(copied, definitions),
             AlikePages(duplicates, self._of(EXPERT)),
@@ -198,6 +205,7 @@ class Registration:
                 Further("lost-codes", giving_back.link, ("drafts", "find")),
                 Further(answering.HANDOVERS, answering.link, (answering.HANDOVERS, "find")),
                 Further(SAVED_VIEWS, saved_view_pages.link, (SAVED_VIEWS, "list")),
+                Further(IMPORTS, import_pages.link, (IMPORTS, CREATE)),
                 Further(definition_pages.CHECK, definition_pages.link, (PROGRAMME.name, "publish")),
             ),
         )

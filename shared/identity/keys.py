@@ -8,6 +8,7 @@
 | `<service>/papers.key` | HMAC-SHA256 of the codes by which papers are checked |
 | `<service>/intake/<day>.key` | AES-256 of one day's submissions |
 | `<service>/drafts/<day>.key` | AES-256 of the drafts that were last edited on that day |
+| `<service>/jobs/<day>.key` | AES-256 of what the jobs hold that were asked for on that day |
 | `<service>/persons.sqlite` | AES-256, one a person |
 | `registration/passes/current.key` | Ed25519 seed that signs the passes of people who signed in |
 | `pass-public/current.key` | its public half, with which every service verifies |
@@ -122,6 +123,17 @@ class Keys:
     def destroy_draft_day(self, service: str, day: str) -> None:
         """No draft that was last edited on the day can be opened again."""
         self._bytes.destroy(_day_name(service, "drafts", day))
+
+    def job_day_key(self, service: str, day: str) -> bytes:
+        """As `intake_day_key`, of the jobs that were asked for on the day."""
+        return self._bytes.take(_day_name(service, "jobs", day))
+
+    def job_days(self, service: str) -> list[str]:
+        return self._days(service, "jobs")
+
+    def destroy_job_day(self, service: str, day: str) -> None:
+        """Nothing that the day's jobs held can be opened again."""
+        self._bytes.destroy(_day_name(service, "jobs", day))
 
     def persons(self, service: str) -> PersonKeys:
         """The person keys of the service, one object however often it is asked for."""

@@ -23,8 +23,8 @@ from shared.store.port import Document
 Equality = tuple[str, str]
 
 RECORD_LATE = "record-late"
-# What somebody sends in belongs to the account, since the person may not exist yet.
-OWNED_BY_ACCOUNT = frozenset({"receipts"})
+# What somebody sends in belongs to the account, since the person may not exist yet; so does what somebody asks for.
+OWNED_BY_ACCOUNT = frozenset({"receipts", "jobs"})
 # The first of these decides over which index a list is found.
 WIDEST_FIRST: tuple[Relation, ...] = ("all", "office", "receiving", "institution", "assigned", "own")
 

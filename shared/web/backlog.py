@@ -63,8 +63,8 @@ class Unfinished(BaseModel):
     """Counts of what is not finished, its age and its lag by topic; `counts`: this process's counters by name.
 
     `undecided`, `awaiting`: submissions that nobody has decided yet, and those that wait for what is not known yet.
-    `unreadable`, `watermark`: of the service that keeps a read model. `caught_up`: whatever was acknowledged is done;
-    `quiet`: nothing moves any more by itself.
+    `jobs`: those that have not ended and wait for nobody. `unreadable`, `watermark`: of the service that keeps a read
+    model. `caught_up`: whatever was acknowledged is done; `quiet`: nothing moves any more by itself.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -76,6 +76,7 @@ class Unfinished(BaseModel):
     unconfirmed: int
     waiting: int
     parked: int
+    jobs: int
     lag: dict[str, int]
     caught_up: bool
     quiet: bool

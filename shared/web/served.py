@@ -12,12 +12,14 @@ from shared.identity.issuers import token_verifier
 from shared.identity.passes import Readers
 from shared.identity.policy import Policy, SubjectsOf, policy_of
 from shared.identity.rights import Rights
+from shared.jobs.kinds import JOBS, rights_of
 from shared.replica import Replica
 from shared.web.acting import Behind, Served, rows_of
 from shared.web.asyncapi import Received
 from shared.web.backlog import Sparing, backlog_router
 from shared.web.callers import Edge
 from shared.web.edge import Ready, Report, create_app
+from shared.web.jobs import jobs_router
 from shared.web.json import case_routes
 from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
@@ -25,6 +27,7 @@ from shared.web.pages import operation
 from shared.web.pages.bulk import bulk_pages_of
 from shared.web.pages.cases import pages_of
 from shared.web.pages.exporting import export_of
+from shared.web.pages.jobs import JobPages
 from shared.web.pages.operation import OperationPages
 from shared.web.pages.reading import reading_pages_of
 from shared.web.pages.receipt import receipt_page
@@ -50,11 +53,13 @@ def served(
 
     `cases`: their routes and rows of the policy follow from their tables; `routers` and `rights`: what is no case.
     `ready` and `backlog` are the replica's own unless the service has more to say; one that takes submissions answers
-    for its receipts. `follows`: what it reads beside its handler table. `further`: its pages that are no
-    case's, to which the part of `/today` leads.
+    for its receipts, one that does long work for its jobs. `follows`: what it reads beside its handler table.
+    `further`: its pages that are no case's, to which the part of `/today` leads.
     """
     ports, service = replica.ports, replica.service
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
+    jobs = replica.jobs
+    rights = (*rights, *(rights_of(jobs.kinds.values()) if jobs else ()))
     policy = policy_of([row for one in cases for row in rows_of(one.case)], rights, intake=replica.intake is not None)
     report = Sparing(backlog or replica.unfinished, ports.runtime)
     app = create_app(
@@ -65,6 +70,7 @@ def served(
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
+    further = (*further, *([Further.of(JOBS)] if jobs else ()))
     further = (*further, Further(operation.PATH.removeprefix("/"), operation.link, ("parked", "list")))
     operating = OperationPages(replica, report).router
     for router in (today_router(cases, behind, further), operating, *_pages(replica, cases, behind)):
@@ -75,6 +81,8 @@ def served(
 def _pages(replica: Replica, cases: Sequence[Served], behind: Behind) -> Iterator[APIRouter]:
     if replica.intake is not None:
         yield receipt_page(replica.service, replica.intake, cases)
+    if replica.jobs is not None:
+        yield JobPages(replica.jobs).router
     for one in cases:
         # Bulk acts before the pages of one case, whose id may be any word.
         yield from (pages(one, behind) for pages in (bulk_pages_of, export_of, pages_of, reading_pages_of))
@@ -105,4 +113,5 @@ def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy:
 
 def _of_every_service(replica: Replica, report: Sparing) -> list[APIRouter]:
     receipts = [receipts_router(replica.service, replica.ports.keys, replica.intake)] if replica.intake else []
-    return [*receipts, parked_router(replica), settings_router(replica.ports), backlog_router(report)]
+    jobs = [jobs_router(replica.jobs)] if replica.jobs else []
+    return [*receipts, *jobs, parked_router(replica), settings_router(replica.ports), backlog_router(report)]

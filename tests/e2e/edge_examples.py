@@ -54,11 +54,11 @@ def documents(people: People) -> dict[str, dict[str, Any]]:
 
 
 def posts(people: People) -> Iterator[Operation]:
-    """Every POST of the four services with its example."""
+    """Every POST of the four services that takes JSON, with its example."""
     for service, document in documents(people).items():
         for path, operations in document["paths"].items():
-            if (post := operations.get("post")) is not None:
-                content = post["requestBody"]["content"]["application/json"]
+            post = operations.get("post")
+            if post is not None and (content := post["requestBody"]["content"].get("application/json")):
                 example = content["examples"]["example"]["value"]
                 yield Operation(service, path, f"{service}:{post['operationId']}", example, content["schema"])
 
@@ -230,6 +230,10 @@ class Cases:
         body = {"list": "registration/experts", "name": self._somebody(), "shared": True}
         return Ready(ids={"/id": self._people.done("/registration/v1/saved-views/save", body)["id"]})
 
+    def _looked_through(self) -> Ready:
+        """A table that waits to be confirmed."""
+        return Ready(self._people.imported())
+
     def _somebody(self) -> str:
         """Who has signed in for nothing yet."""
         return f"{self._people.registration()['person']['family_name']}@example.org"
@@ -300,6 +304,8 @@ class Cases:
             "persons_withdraw_handover": lambda: self._proposed("persons"),
             "institutions_propose_handover": self._own_institution,
             "institutions_withdraw_handover": lambda: self._proposed("institutions"),
+            "jobs_cancel": self._looked_through,
+            "jobs_confirm": self._looked_through,
             "saved_views_save": Ready,
             "saved_views_stop_sharing": self._shared_view,
             "saved_views_remove": self._shared_view,

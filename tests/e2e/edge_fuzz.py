@@ -19,6 +19,7 @@ from schemathesis.transport.serialization import Binary
 
 from services.registration.files.resumed import PARTIAL
 from shared.identity.roles import Role
+from shared.tables.reading import MEDIA_TYPES
 from tests.e2e.edge_checks import check_answer
 from tests.e2e.edge_world import OFFICE, People
 
@@ -34,7 +35,8 @@ CALLERS: tuple[Caller, ...] = (
 TELLING_CHARACTERS = 12
 # What a field, a code, a header or a media type is called may stand in any answer.
 NAME = re.compile(r"[a-z]+([_/+.-][a-z]+)*", re.IGNORECASE)
-schemathesis.serializer.alias(PARTIAL, "application/octet-stream")
+for media_type in (PARTIAL, *MEDIA_TYPES):
+    schemathesis.serializer.alias(media_type, "application/octet-stream")
 
 
 def fuzz(people: People, service: str, document: dict[str, Any], ids: dict[str, Any]) -> Counter[int]:

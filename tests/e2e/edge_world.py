@@ -161,6 +161,16 @@ class People:
                 break
         return str(id)
 
+    def imported(self) -> str:
+        """A table of one institution, which waits to be confirmed."""
+        headers = {**self.headers("officer"), "Content-Type": "text/csv"}
+        table = b"name,country,sector,host_type\r\nOf a table,AF,education,public\r\n"
+        answer = self.http.post("/registration/v1/imports?kind=institutions", content=table, headers=headers)
+        assert answer.status_code == 202, answer.text
+        place = answer.headers["location"]
+        self.eventually(lambda: self.get(place).json()["state"] == "waiting", "the end of a look")
+        return str(answer.json()["id"])
+
     def registration(self, programme: str = PROGRAMME, **person: Any) -> dict[str, Any]:
         return {
             "programme": programme,

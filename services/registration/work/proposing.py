@@ -13,11 +13,12 @@ from services.registration.work.publishing import Publishing
 from shared.cases.case import Asked
 from shared.errors import Problem, Refusal, UniqueViolated
 from shared.identity.accounts import Accounts
+from shared.identity.tokens import Principal
 from shared.programmes.model import Definition
 from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.programmes.sections.placement import PlacementSection
 from shared.replica import Replica
-from shared.store.aggregates import Saved, settled
+from shared.store.aggregates import Cause, Saved, settled
 from shared.web.acting import Call
 
 
@@ -35,22 +36,39 @@ class Proposing:
 
         Refusal `account_held_elsewhere` for another institution's account; `office_unknown`, `code_not_listed` (422).
         """
-        own_office(call.principal, call.body.office)
-        document = await self._kernel.store.load(INSTITUTIONS.name, call.id)
-        if document is None or not settled(document, call.cause):
-            _refuse_unlisted(call.body, await self._publishing.of_office(call.body.office))
-        command = Asked(call.verb, call.body, self._account(call))
-        private = {"name": call.body.name, **await self._identifiers.contact(call.id, call.body.email)}
+        return await self.propose(call.id, call.body, call.cause, call.principal, call.expected_version)
+
+    async def propose(
+        self,
+        id: str,
+        body: InstitutionRegistration,
+        cause: Cause,
+        principal: Principal,
+        expected_version: int | None = None,
+    ) -> Saved[Institution]:
+        """As `create`, of what somebody asked for in another way than by the verb's own request."""
+        own_office(principal, body.office)
+        document = await self._kernel.store.load(INSTITUTIONS.name, id)
+        if document is None or not settled(document, cause):
+            await self.check(body, principal)
+        command = Asked("create", body, self._account(body, cause, principal))
+        private = {"name": body.name, **await self._identifiers.contact(id, body.email)}
         try:
             return await self._kernel.execute(
-                INSTITUTIONS, call.id, command, call.cause, expected_version=call.expected_version, private=private
+                INSTITUTIONS, id, command, cause, expected_version=expected_version, private=private
             )
         except UniqueViolated:
             raise Refusal(HELD, "an account that stands for nobody yet", at="/account") from None
 
-    def _account(self, call: Call[InstitutionRegistration]) -> str | None:
-        named = call.body.account
-        if call.principal.role == "host":
+    async def check(self, body: InstitutionRegistration, principal: Principal) -> None:
+        """What is refused before anything is written: Refusal `other_office` (403), `office_unknown`,
+        `code_not_listed` (422)."""
+        own_office(principal, body.office)
+        _refuse_unlisted(body, await self._publishing.of_office(body.office))
+
+    def _account(self, body: InstitutionRegistration, cause: Cause, principal: Principal) -> str | None:
+        named = body.account
+        if principal.role == "host":
             if named is not None:
                 raise Refusal(
                     "account_is_the_callers",
@@ -58,7 +76,7 @@ class Proposing:
                     problems=(Problem("not_allowed", "/account"),),
                     status=422,
                 )
-            return call.cause.account
+            return cause.account
         return self._accounts.of(named) if named else None
 
 

@@ -24,6 +24,8 @@ from services.registration.work.publishing import Publishing
 from shared.cases.case import Asked
 from shared.clock import derived_id, together
 from shared.errors import PreconditionFailed, Refusal, UniqueViolated
+from shared.identity.policy import Equality
+from shared.identity.tokens import Principal
 from shared.intake.submission import Submission
 from shared.intake.submissions import SUBMISSIONS
 from shared.programmes.model import Definition
@@ -64,26 +66,17 @@ class Registering:
 
     async def take(self, call: Call[ExpertRegistration]) -> Mapping[str, Any]:
         """The receipt. Whatever could turn out otherwise at the second decision is refused before it is given."""
-        body, cause = call.body, call.cause
-        own_office(call.principal, body.office)
-        person, now = body.person, self._runtime.now()
-        within_a_life(person.valid_from, cause.happened_at or now, "/person/valid_from")
-        lived(person.attributes, person.valid_from, "/person/attributes", "/person/born/year" if person.born else None)
-        definition, _ = await self._publishing.newest(body.programme)
-        if definition.office(body.office) is None:
-            raise Refusal(
-                "office_unknown",
-                "the code of an office of the programme",
-                at="/office",
-                status=422,
-            )
-        await self._within(definition, body.office, cause, now)
-        # Without a selection nobody could ever be screened, so the case could not go on.
-        definition.section(SelectionSection)
-        refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
-        channel: Channel = "self" if call.principal.role == "expert" else "officer"
+        return await self.take_in(call.body, call.cause, call.principal, call.granted)
+
+    async def take_in(
+        self, body: ExpertRegistration, cause: Cause, principal: Principal, granted: Granted | None = None
+    ) -> Mapping[str, Any]:
+        """As `take`, of what somebody asked for in another way than by the verb's own request. `granted`: what the
+        caller may do, where a person who is recorded may be named."""
+        await self.check(body, cause, principal)
+        channel: Channel = "self" if principal.role == "expert" else "officer"
         if body.known_person is not None:
-            await self._readable(body.known_person, call.granted)
+            await self._readable(body.known_person, granted)
         person_id, recorded = await self._person_of(channel, body, cause)
         subject = derived_id(person_id, body.programme)
         # Nobody is an expert who is not recorded.
@@ -102,6 +95,26 @@ class Registering:
             first=not recorded,
         )
 
+    async def check(self, body: ExpertRegistration, cause: Cause, principal: Principal) -> None:
+        """What is refused of the body itself, by the programme's lists and dates and by a life's. Refusal 403, 404,
+        409, 422; TooEarly right after a publication."""
+        own_office(principal, body.office)
+        person, now = body.person, self._runtime.now()
+        within_a_life(person.valid_from, cause.happened_at or now, "/person/valid_from")
+        lived(person.attributes, person.valid_from, "/person/attributes", "/person/born/year" if person.born else None)
+        definition, _ = await self._publishing.newest(body.programme)
+        if definition.office(body.office) is None:
+            raise Refusal(
+                "office_unknown",
+                "the code of an office of the programme",
+                at="/office",
+                status=422,
+            )
+        await self._within(definition, body.office, cause, now)
+        # Without a selection nobody could ever be screened, so the case could not go on.
+        definition.section(SelectionSection)
+        refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
+
     async def _within(self, definition: Definition, office: str, cause: Cause, now: datetime) -> None:
         """Refuses what is outside of the programme's time; what was taken in time is answered again at any time."""
         try:
@@ -110,10 +123,12 @@ class Registering:
             if await self._store.load(SUBMISSIONS.name, cause.command_id) is None:
                 raise
 
-    async def _readable(self, person_id: str, granted: Granted) -> None:
+    async def _readable(self, person_id: str, granted: Granted | None) -> None:
         """An officer names a person of the own office; whoever registers itself names nobody. Refusal (422)."""
-        readable = granted.edge.policy.allowed(granted.principal, PERSONS.name, "read")
-        found = await granted.equalities_of(readable) if granted.principal.role == "officer" else ()
+        found: tuple[Equality, ...] = ()
+        if granted is not None and granted.principal.role == "officer":
+            readable = granted.edge.policy.allowed(granted.principal, PERSONS.name, "read")
+            found = await granted.equalities_of(readable)
         person = await self._store.load(PERSONS.name, person_id)
         if person is None or not any(belongs(person, index, equals) for index, equals in found):
             raise Refusal(

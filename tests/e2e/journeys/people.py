@@ -501,6 +501,10 @@ def saves_the_view(walk: Walk) -> None:
     reader.look("list")
 
 
+def sent_table(walk: Walk) -> None:
+    walk.ids["job"] = walk.town.people.imported()
+
+
 def unknown(walk: Walk) -> None:
     """What is not there, and what the role may not see, are pages too."""
     reader = walk.reader
@@ -557,6 +561,11 @@ OFFICERS_DAY: tuple[Step, ...] = (
     saves_the_view,
     opens("/registration/saved-views", "saved_views"),
     shows("ul.tasks li"),
+    opens("/registration/imports", "imports"),
+    sent_table,
+    opens("/registration/jobs", "jobs"),
+    opens("/registration/jobs/{job}", "job"),
+    presses("main form[action$='/confirm'] button", 303, "job"),
     opens("/sign-in/sessions", "sessions"),
     unknown,
 )

@@ -66,8 +66,8 @@ def bodies() -> Iterator[tuple[str, Mapping[str, Any]]]:
         for route in iter_route_contexts(built(service).app.routes):
             extra = getattr(route, "openapi_extra", None) or {}
             if body := extra.get("requestBody"):
-                (content,) = body["content"].values()
-                yield f"{service} {route.path} {min(route.methods or ())}", content["schema"]
+                for media_type, content in body["content"].items():
+                    yield f"{service} {route.path} {min(route.methods or ())} {media_type}", content["schema"]
 
 
 def test_every_list_text_and_mapping_of_every_body_has_a_maximum() -> None:

@@ -128,3 +128,18 @@ document.addEventListener("visibilitychange", () => {
   else if (told) told = told.close() || null;
 });
 listen();
+
+// What goes on by itself is fetched again while somebody looks at it, until its page says that it has ended.
+const follow = () => {
+  const shown = document.querySelector("[data-going]");
+  if (!shown) return;
+  setTimeout(async () => {
+    if (!document.hidden) await fetch(location.href, { credentials: "same-origin", cache: "no-store" })
+      .then(async (answer) => {
+        const now = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-job]");
+        if (answer.ok && now && !shown.contains(document.activeElement)) shown.replaceWith(now);
+      }).catch(() => {});
+    follow();
+  }, 3000);
+};
+follow();

@@ -1,0 +1,1 @@
+"""The edges of imports: tables that an office sends, looked through and then recorded."""

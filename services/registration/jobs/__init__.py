@@ -1,0 +1,1 @@
+"""Long work of registration, a module a kind."""

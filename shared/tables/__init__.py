@@ -1,0 +1,1 @@
+"""Tables that people send: CSV files and workbooks, read as text in a process of its own."""

@@ -1,0 +1,354 @@
+"""JSON: jobs as they stand, cancelled and confirmed, their files; and how a service's own routes ask for one.
+
+A route that asks for a job calls `asked_for()` and answers with `accepted()`; its `responses` are `job_answers()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import cache
+from typing import Any, Literal
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, create_model
+from starlette.responses import Response
+
+from shared.cases.bodies import Input
+from shared.contracts.base import Instant
+from shared.errors import Refusal
+from shared.jobs.content import Content
+from shared.jobs.documents import JOBS, OPEN, Status
+from shared.jobs.kinds import CANCEL, CONFIRM, DOWNLOAD, LIST, READ
+from shared.jobs.running import ENDED, EXPIRED, NOT_WAITING, TOO_MANY, Jobs
+from shared.store.collection import belongs
+from shared.store.port import Document
+from shared.web.acting import id_of
+from shared.web.answers import LOCATION, answers, listed_answers, model_schema, refused_by
+from shared.web.bodies import documented, read_body
+from shared.web.callers import Granted, may
+from shared.web.commands import cause, expected_version
+from shared.web.conditions import VERSIONED
+from shared.web.json import representation
+from shared.web.lists import OF_EVERY_LIST, PARAMETERS, Paged, page, query
+from shared.web.problems import etag
+from shared.web.routing import Routes
+
+NAME = JOBS.name
+# Nothing in a file may run or ask for anything, in whatever way a browser comes to show it.
+SANDBOXED = "sandbox; default-src 'none'; frame-ancestors 'none'"
+
+
+class RowProblemSeen(BaseModel):
+    """One broken rule, by the row and the column of the file that somebody sent; never a value."""
+
+    model_config = ConfigDict(frozen=True)
+
+    row: int | None
+    column: str
+    cell: str
+    rule: str
+
+
+class JobFile(BaseModel):
+    """A file that the job has made. `size`: its bytes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    media_type: str
+    size: int
+    address: str
+
+
+class JobResult(BaseModel):
+    """What the kind tells: numbers and texts by name, and the files that stand until `kept_until`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    counts: dict[str, int]
+    said: dict[str, str]
+    files: tuple[JobFile, ...]
+
+
+class JobBase(BaseModel):
+    """A job as it stands. `done` of `total`, which is null until it is known; `problems`: the first 200 of
+    `problem_count`; `rule`: why it failed; `open`: what the caller may do with it now.
+
+    `kept_until`: what it holds is gone then, and what has not ended has failed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    kind: str
+    state: Status
+    asked_at: Instant
+    ended_at: Instant | None
+    kept_until: Instant
+    done: int
+    total: int | None
+    problems: tuple[RowProblemSeen, ...]
+    problem_count: int
+    result: JobResult | None
+    rule: str | None
+    open: tuple[Literal["cancel", "confirm"], ...]
+
+
+@cache
+def _model(kinds: tuple[str, ...]) -> type[JobBase]:
+    # By name, so that the contract lists the kinds of this service.
+    listed: Any = Literal[kinds]
+    found: type[JobBase] = create_model("JobSeen", __base__=JobBase, __doc__=JobBase.__doc__, kind=(listed, ...))
+    return found
+
+
+def seen_model(jobs: Jobs) -> type[JobBase]:
+    """`JobBase` with the kinds of the service."""
+    return _model(tuple(jobs.kinds))
+
+
+def job_answers(jobs: Jobs) -> dict[str, Any]:
+    """`responses` of an operation that asks for a job."""
+    content = {"application/json": {"schema": model_schema(seen_model(jobs))}}
+    return {
+        "202": {"description": "The job, which goes on.", "headers": {"Location": LOCATION}, "content": content},
+        "409": refused_by(TOO_MANY),
+    }
+
+
+async def asked_for(
+    request: Request,
+    granted: Granted,
+    jobs: Jobs,
+    kind: str,
+    body: BaseModel,
+    *,
+    route: str,
+    key: str,
+    digest: str,
+    files: Mapping[str, Sequence[bytes]] | None = None,
+) -> Document:
+    """The job, the same one for the same key. `route`: method and path of the JSON edge, also where a page asks;
+    `digest`: SHA-256 of all that was sent. Raises as `Jobs.ask`, and Refusal 422."""
+    keyed = await granted.edge.digests.of(digest)
+    return await jobs.ask(kind, body, cause(request, granted, route, key, keyed), granted.principal, files)
+
+
+async def accepted(jobs: Jobs, document: Document, granted: Granted) -> Response:
+    """202 with the job's place."""
+    found = await job_seen(jobs, document, granted)
+    return JSONResponse(representation(found), 202, {"Location": place_of(granted.edge.service, document["_id"])})
+
+
+def place_of(service: str, id: str) -> str:
+    return f"/{service}/v1/{NAME}/{id}"
+
+
+async def job_seen(jobs: Jobs, document: Document, granted: Granted) -> JobBase:
+    """The job with what the caller may do with it."""
+    verbs = [verb for verb in _possible(document) if await _may(document, granted, verb)]
+    place = place_of(granted.edge.service, document["_id"])
+    # What a version before did is told as it is.
+    model = seen_model(jobs) if document["kind"] in jobs.kinds else JobBase
+    return model(**_fields(document, place), open=tuple(verbs))
+
+
+def _possible(document: Document) -> list[str]:
+    verbs = [CONFIRM] if document["status"] == "waiting" else []
+    return [*verbs, CANCEL] if document["status"] in OPEN else verbs
+
+
+async def _may(document: Document, granted: Granted, verb: str) -> bool:
+    grants = granted.edge.policy.allowed(granted.principal, NAME, verb)
+    return any(belongs(document, *one) for one in await granted.equalities_of(grants))
+
+
+def _fields(document: Document, place: str) -> dict[str, Any]:
+    return {
+        "id": document["_id"],
+        "kind": document["kind"],
+        "state": document["status"],
+        "asked_at": document["asked_at"],
+        "ended_at": document["ended_at"],
+        "kept_until": document["until"],
+        "done": document["done"],
+        "total": document["total"],
+        "problems": document["problems"],
+        "problem_count": document["problem_count"],
+        "result": _result(document, place),
+        "rule": document["rule"],
+    }
+
+
+def _result(document: Document, place: str) -> dict[str, Any] | None:
+    """None before there is anything to be told."""
+    sizes: dict[str, int] = {}
+    for name, _, size in document["pieces"]:
+        sizes[name] = sizes.get(name, 0) + size
+    files = [
+        {**one, "size": sizes[one["name"]], "address": f"{place}/files/{one['name']}"}
+        for one in document["files"]
+        if one["name"] in sizes
+    ]
+    if not (files or document["counts"] or document["said"]):
+        return None
+    return {"counts": document["counts"], "said": document["said"], "files": files}
+
+
+def jobs_router(jobs: Jobs) -> APIRouter:
+    """`GET /jobs`, `GET /jobs/{id}`, `POST /jobs/{id}/cancel`; where a kind has them `GET /jobs/{id}/files/{name}` and
+    `POST /jobs/{id}/confirm`."""
+    router = Routes(tags=[NAME])
+    _listing(router, jobs)
+    _reading(router, jobs)
+    _cancelling(router, jobs)
+    if any(kind.media_types for kind in jobs.kinds.values()):
+        _downloading(router, jobs)
+    if any(kind.waits for kind in jobs.kinds.values()):
+        _confirming(router, jobs)
+    return router
+
+
+def newest_first(equalities: Sequence[tuple[str, str]]) -> Paged | None:
+    """The list of jobs under the widest relation of a caller, the newest first."""
+    if not equalities:
+        return None
+    listed = Paged.of(equalities[0])
+    return Paged(listed.listed, listed.scope, newest_first=True)
+
+
+def _listing(router: APIRouter, jobs: Jobs) -> None:
+    async def endpoint(request: Request, granted: Granted = Depends(may(NAME, LIST))) -> Response:
+        query(request, *OF_EVERY_LIST)
+
+        async def represent(document: Document) -> Mapping[str, Any]:
+            return representation(await job_seen(jobs, document, granted))
+
+        return await page(request, NAME, newest_first(await granted.equalities()), represent)
+
+    router.add_api_route(
+        f"/{NAME}",
+        endpoint,
+        methods=["GET"],
+        summary="Jobs that the caller may see, the newest first",
+        description="Of an officer those that officers of the office asked for, of an administrator all, of others "
+        "their own.",
+        operation_id="jobs_list",
+        openapi_extra={"parameters": PARAMETERS, "responses": listed_answers(seen_model(jobs))},
+    )
+
+
+def _reading(router: APIRouter, jobs: Jobs) -> None:
+    async def endpoint(id: str, request: Request, granted: Granted = Depends(may(NAME, READ))) -> Response:
+        query(request)
+        return await _answered(jobs, await granted.load(NAME, id_of(id)), granted)
+
+    router.add_api_route(
+        f"/{NAME}/{{id}}",
+        endpoint,
+        methods=["GET"],
+        summary="How far a job is, and what has come of it",
+        operation_id="jobs_read",
+        openapi_extra={"responses": answers(seen_model(jobs), "The job as it stands.")},
+    )
+
+
+async def _answered(jobs: Jobs, document: Document, granted: Granted) -> Response:
+    found = representation(await job_seen(jobs, document, granted))
+    return JSONResponse(found, 200, {"ETag": etag(int(document["version"]))})
+
+
+def _cancelling(router: APIRouter, jobs: Jobs) -> None:
+    async def endpoint(id: str, request: Request, granted: Granted = Depends(may(NAME, CANCEL))) -> Response:
+        query(request)
+        await granted.load(NAME, id_of(id))
+        await read_body(request, Input)
+        return await _answered(jobs, await jobs.cancel(id, expected_version(request)), granted)
+
+    _verb(router, jobs, endpoint, CANCEL, "Ends a job; what it did stays done, and nothing more is", ENDED)
+
+
+def _confirming(router: APIRouter, jobs: Jobs) -> None:
+    async def endpoint(id: str, request: Request, granted: Granted = Depends(may(NAME, CONFIRM))) -> Response:
+        query(request)
+        await granted.load(NAME, id_of(id))
+        await read_body(request, Input)
+        found = await jobs.confirm(id, granted.principal.account, expected_version(request))
+        return await _answered(jobs, found, granted)
+
+    _verb(router, jobs, endpoint, CONFIRM, "Has a job go on that waits with its preview", NOT_WAITING)
+
+
+def _verb(router: APIRouter, jobs: Jobs, endpoint: Any, verb: str, summary: str, rule: str) -> None:
+    router.add_api_route(
+        f"/{NAME}/{{id}}/{verb}",
+        endpoint,
+        methods=["POST"],
+        summary=summary,
+        operation_id=f"jobs_{verb}",
+        openapi_extra={
+            **documented(Input, {}),
+            VERSIONED: True,
+            "responses": answers(seen_model(jobs), "The job as it then stands.", refused=(rule,)),
+        },
+    )
+
+
+def _downloading(router: APIRouter, jobs: Jobs) -> None:
+    async def endpoint(
+        id: str, name: str, request: Request, granted: Granted = Depends(may(NAME, DOWNLOAD))
+    ) -> Response:
+        query(request)
+        return await job_file(jobs, await granted.load(NAME, id_of(id)), id_of(name))
+
+    made = dict.fromkeys(one for kind in jobs.kinds.values() for one in kind.media_types)
+    content = {one.partition(";")[0]: {"schema": {"type": "string", "contentMediaType": one}} for one in made}
+    router.add_api_route(
+        f"/{NAME}/{{id}}/files/{{name}}",
+        endpoint,
+        methods=["GET"],
+        response_class=Response,
+        summary="A file that a job has made",
+        operation_id="jobs_download",
+        openapi_extra={
+            "responses": {"200": {"description": "The file.", "content": content}, "410": refused_by(EXPIRED)}
+        },
+    )
+
+
+async def job_file(jobs: Jobs, document: Document, name: str) -> Response:
+    """The file, to be kept and never shown in its place. Refusal `job_expired` (410), 404 for none that is offered."""
+    offered = {one["name"]: one["media_type"] for one in document["files"]}
+    if not document["held"]:
+        raise Refusal(EXPIRED, "what the job held is gone", status=410)
+    if name not in offered:
+        raise Refusal("not_found", status=404)
+    content = await jobs.content(document)
+    parts = content.read(name)
+    # What cannot be opened is refused before the answer begins.
+    first = await anext(parts, b"")
+    return _Kept(name, offered[name], content, first, parts)
+
+
+class _Kept(Response):
+    """Piece by piece, so that a file is in no memory whole."""
+
+    def __init__(self, name: str, media_type: str, content: Content, first: bytes, parts: AsyncIterator[bytes]) -> None:
+        super().__init__()
+        self.init_headers(
+            {
+                "Content-Type": media_type,
+                "Content-Length": str(content.size(name)),
+                "Content-Disposition": f'attachment; filename="{name}"',
+                "Content-Security-Policy": SANDBOXED,
+            }
+        )
+        self._first, self._parts = first, parts
+
+    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self._first, "more_body": True})
+        async for part in self._parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
