@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
@@ -16,32 +16,39 @@ from shared.programmes.model import Definition
 from shared.web.papers import MEDIA_TYPE as PDF
 from shared.web.spreadsheet import CSV
 
+WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+# Programmes may have longer codes.
+NAME_AT_MOST = 20
+
 
 @dataclass(frozen=True)
 class Format:
     """`code`: by which it is asked for. `write`: writes the export to an open file; raises Refusal.
 
-    `worded`: whether the file differs by the reader's language.
+    `most`: figures that it holds; `worded`: whether the file differs by the reader's language; `standing`: whether it
+    says of each period what stands, and nothing of what was said before.
     """
 
     code: str
     media_type: str
     extension: str
     write: Callable[[Export, BinaryIO], None]
+    most: int
     worded: bool = True
+    standing: bool = False
 
 
 FORMATS: Mapping[str, Format] = {
     one.code: one
     for one in (
-        Format("csv", CSV, "csv", csv.write),
-        Format("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx", xlsx.write),
-        Format("hxl", CSV, "hxl.csv", hxl.write),
-        Format("parquet", "application/vnd.apache.parquet", "parquet", parquet.write),
-        Format("iati", "application/xml", "iati.xml", iati.write, worded=False),
-        Format("dhis2", "application/json", "dhis2.json", dhis2.write, worded=False),
-        Format("adx", "application/adx+xml", "adx.xml", adx.write, worded=False),
-        Format("report", PDF, "pdf", report.write),
+        Format("csv", CSV, "csv", csv.write, csv.ROWS_AT_MOST),
+        Format("xlsx", WORKBOOK, "xlsx", xlsx.write, xlsx.ROWS_AT_MOST),
+        Format("hxl", CSV, "csv", hxl.write, csv.ROWS_AT_MOST),
+        Format("parquet", "application/vnd.apache.parquet", "parquet", parquet.write, parquet.ROWS_AT_MOST),
+        Format("iati", "application/xml", "xml", iati.write, iati.ROWS_AT_MOST, worded=False, standing=True),
+        Format("dhis2", "application/json", "json", dhis2.write, dhis2.ROWS_AT_MOST, worded=False, standing=True),
+        Format("adx", "application/adx+xml", "xml", adx.write, dhis2.ROWS_AT_MOST, worded=False, standing=True),
+        Format("report", PDF, "pdf", report.write, report.ROWS_AT_MOST),
     )
 }
 
@@ -74,8 +81,12 @@ def export(
 
 
 def _name(found: Format, asked: Export) -> str:
-    """Programme, numbers of the statements, language where it matters: the same file has the same name."""
-    first, last = (asked.statements[place].statement.number for place in (0, -1))
-    numbers = str(first) if first == last else f"{first}-{last}"
-    parts = (asked.definition.code, "statement", numbers, *((asked.language,) if found.worded else ()))
-    return f"{'-'.join(parts)}.{found.extension}"
+    """Programme, numbers of the statements, form, language where it matters: the same file has the same name."""
+    numbers = numbers_of([one.statement.number for one in asked.statements])
+    parts = (asked.definition.code[:NAME_AT_MOST], "statement", numbers, found.code)
+    return f"{'-'.join((*parts, *((asked.language,) if found.worded else ())))}.{found.extension}"
+
+
+def numbers_of(numbers: Sequence[int]) -> str:
+    """`7`, or `2-7` of several up to the last one."""
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"

@@ -21,7 +21,7 @@ def test_every_form_is_the_same_twice_and_says_what_it_is(format: str) -> None:
     assert first.digest == hashlib.sha256(first.content).hexdigest()
     assert first.rows == 24
     assert first.media_type == FORMATS[format].media_type
-    named = "example-1-statement-1-2" + ("-fr" if FORMATS[format].worded else "")
+    named = f"example-1-statement-1-2-{format}" + ("-fr" if FORMATS[format].worded else "")
     assert first.name == f"{named}.{FORMATS[format].extension}"
 
 
