@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_args
 
@@ -20,6 +21,7 @@ from services.monitoring.exports.formats import FORMATS
 from services.monitoring.follower import Pace
 from services.monitoring.settings import Settings
 from services.monitoring.store import COLLECTIONS, SHADOWS
+from services.monitoring.work import exporting
 from services.monitoring.work.exporting import FormatCode, Language
 from shared.identity.roles import Role
 from shared.jobs.documents import FETCHES_KEPT, JOB_PIECES
@@ -188,6 +190,17 @@ async def test_what_a_definition_does_not_say_fails_the_job_by_its_rule(edge: Se
     right = await made(edge, format="dhis2", period="january")
     values = json.loads((await fetched(edge, right)).content)["dataValues"]
     assert values == [{"dataElement": "RETURNS", "period": "202601", "orgUnit": "AF", "value": "70"}]
+
+
+async def test_what_is_larger_than_a_form_or_a_job_holds_fails_by_its_rule(
+    edge: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "CONTENT_BYTES_AT_MOST", 1_000)
+    large = await made(edge, format="csv")
+    monkeypatch.setattr(exporting, "FORMATS", {**FORMATS, "csv": replace(FORMATS["csv"], most=3)})
+    many = await made(edge, format="csv")
+    assert {(one["state"], one["rule"]) for one in (large, many)} == {("failed", "export_too_large")}
+    assert [one["result"]["said"]["detail"].partition(": ")[2] for one in (large, many)] == ["ask for one period"] * 2
 
 
 async def test_as_of_an_instant_it_says_what_was_published_by_then(edge: Serving) -> None:

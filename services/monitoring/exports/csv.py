@@ -11,7 +11,7 @@ from services.monitoring.exports.stated import Export
 from shared.clock import text_of
 from shared.web.spreadsheet import inert, write_csv
 
-ROWS_AT_MOST = 500_000
+ROWS_AT_MOST = 250_000
 
 
 def write(export: Export, out: BinaryIO) -> None:

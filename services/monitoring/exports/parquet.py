@@ -15,7 +15,7 @@ from services.monitoring.exports.columns import BY, Value, columns_of, values_of
 from services.monitoring.exports.stated import TOO_LARGE, Export
 from shared.errors import Refusal
 
-ROWS_AT_MOST = 500_000
+ROWS_AT_MOST = 250_000
 GROUP = 50_000
 SHARE, SHARE_TEXT = "share", "share_text"
 # As many digits as a share may have (shared.contracts.patterns.DECIMAL).

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from xlsxwriter.workbook import Workbook
     from xlsxwriter.worksheet import Worksheet
 
-ROWS_AT_MOST = 100_000
+ROWS_AT_MOST = 50_000
 # Digits that a spreadsheet keeps of a number.
 EXACT_DIGITS = 15
 CELL_AT_MOST = 32_767
