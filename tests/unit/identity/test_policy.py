@@ -102,8 +102,8 @@ def test_who_may_record_late(policy: Policy) -> None:
 
 
 def test_an_officer_never_reaches_beyond_the_office_in_cases(policy: Policy) -> None:
-    # Statements are public to whoever sees figures: periods, what was published of them, files of it.
-    open_to_all = {"programmes", "vacancies", "statements", "series", "exports"}
+    # What was published, and where the periods of a programme stand, is of no office.
+    open_to_all = {"programmes", "vacancies", "series", "statements", "exports"}
     wide = {
         r.resource for r in policy.rows if r.role in ("officer", "finance", "host", "expert") and r.relation == "all"
     }
