@@ -18,6 +18,7 @@ Status = Literal["queued", "running", "waiting", "done", "failed", "cancelled"]
 # What a timer moves; and what has not ended.
 MOVING: frozenset[str] = frozenset({"queued", "running"})
 OPEN: frozenset[str] = MOVING | {"waiting"}
+WAITING = "waiting"
 # The rows that are told; of more it is told how many there are.
 PROBLEMS_KEPT = 200
 # The newest ones, of which account and instant are told.
@@ -38,6 +39,18 @@ def moving_of(account: str) -> str:
     return f"moving{SEPARATOR}{account}"
 
 
+def waiting_under(relation: str, equals: str) -> str:
+    """The text under which the index `waiting` has what waits for a confirmation, of the list of that relation."""
+    return f"{relation}{SEPARATOR}{equals}"
+
+
+def _waiting(document: Document) -> list[str]:
+    if document["status"] != "waiting":
+        return []
+    office = [waiting_under("office", office) for office in _of_office(document)]
+    return [waiting_under("own", document["account"]), *office]
+
+
 def _open(document: Document) -> list[str]:
     moves = [moving_of(document["account"])] if document["status"] in MOVING else []
     return [document["account"], *moves] if document["status"] in OPEN else []
@@ -51,6 +64,7 @@ JOBS = Collection(
         "own": Index(lambda d: [d["account"]], _by_asking),
         # By account what has not ended, and of that what moves; and all that moves.
         "open": Index(_open),
+        WAITING: Index(_waiting),
         "moving": Index(lambda d: ["all"] if d["status"] in MOVING else []),
         # By the day whose key opens what is still kept.
         "day": Index(lambda d: [d["day"]] if d["held"] else []),

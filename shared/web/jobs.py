@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
@@ -18,10 +18,11 @@ from shared.cases.bodies import Input
 from shared.contracts.base import Instant
 from shared.errors import Refusal
 from shared.jobs.content import Content
-from shared.jobs.documents import JOBS, OPEN, Status
+from shared.jobs.documents import JOBS, OPEN, WAITING, Status, waiting_under
 from shared.jobs.kinds import CANCEL, CONFIRM, DOWNLOAD, LIST, READ
 from shared.jobs.running import ENDED, EXPIRED, NOT_WAITING, TOO_MANY, Jobs
 from shared.store.collection import belongs
+from shared.store.narrowing import Listed
 from shared.store.port import Document
 from shared.web.acting import id_of
 from shared.web.answers import LOCATION, answers, listed_answers, model_schema, refused_by
@@ -33,8 +34,15 @@ from shared.web.json import representation
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, Paged, page, query
 from shared.web.problems import etag
 from shared.web.routing import Routes
+from shared.web.strict_json import refuse
 
-NAME = JOBS.name
+NAME, STATE = JOBS.name, "state"
+IN_A_STATE: Mapping[str, Any] = {
+    "name": STATE,
+    "in": "query",
+    "schema": {"type": "string", "enum": [*get_args(Status)]},
+}
+COUNTED_AT_MOST = 100
 JSON = "application/json"
 # Nothing in a file may run or ask for anything, in whatever way a browser comes to show it.
 SANDBOXED = "sandbox; default-src 'none'; frame-ancestors 'none'"
@@ -167,6 +175,16 @@ async def job_seen(jobs: Jobs, document: Document, granted: Granted) -> JobBase:
     return model(**_fields(document, place), open=tuple(verbs))
 
 
+async def to_confirm(granted: Granted) -> int:
+    """How many jobs wait for a confirmation that the caller may give; 100 at most are counted."""
+    grants = granted.edge.policy.allowed(granted.principal, NAME, CONFIRM)
+    number = 0
+    for relation, equals in (await granted.equalities_of(grants))[:1]:
+        under = waiting_under(relation, equals)
+        number += await granted.edge.store.count(NAME, WAITING, under, at_most=COUNTED_AT_MOST)
+    return number
+
+
 def _possible(document: Document) -> list[str]:
     verbs = [CONFIRM] if document["status"] == "waiting" else []
     return [*verbs, CANCEL] if document["status"] in OPEN else verbs
@@ -225,22 +243,29 @@ def jobs_router(jobs: Jobs) -> APIRouter:
     return router
 
 
-def newest_first(equalities: Sequence[tuple[str, str]]) -> Paged | None:
-    """The list of jobs under the widest relation of a caller, the newest first."""
+def newest_first(equalities: Sequence[tuple[str, str]], state: str | None = None) -> Paged | None:
+    """The list of jobs under the widest relation of a caller, the newest first; `state`: of those alone that are in it.
+
+    Refusal (422) for no state.
+    """
+    if state is not None and state not in get_args(Status):
+        refuse("literal_error", f"query/{STATE}", f"one of {', '.join(get_args(Status))}")
     if not equalities:
         return None
-    listed = Paged.of(equalities[0])
-    return Paged(listed.listed, listed.scope, newest_first=True)
+    (index, equals), scope = equalities[0], (*equalities[0], *([state] if state else []))
+    if state is None:
+        return Paged(Listed(index, (equals,)), scope, newest_first=True)
+    return Paged(Listed(index, (equals,), lambda one: bool(one["status"] == state)), scope, newest_first=True)
 
 
 def _listing(router: APIRouter, jobs: Jobs) -> None:
     async def endpoint(request: Request, granted: Granted = Depends(may(NAME, LIST))) -> Response:
-        query(request, *OF_EVERY_LIST)
+        state = query(request, STATE, *OF_EVERY_LIST).get(STATE)
 
         async def represent(document: Document) -> Mapping[str, Any]:
             return representation(await job_seen(jobs, document, granted))
 
-        return await page(request, NAME, newest_first(await granted.equalities()), represent)
+        return await page(request, NAME, newest_first(await granted.equalities(), state), represent)
 
     router.add_api_route(
         f"/{NAME}",
@@ -250,7 +275,7 @@ def _listing(router: APIRouter, jobs: Jobs) -> None:
         description="Of an officer those that officers of the office asked for, of an administrator all, of others "
         "their own.",
         operation_id="jobs_list",
-        openapi_extra={"parameters": PARAMETERS, "responses": listed_answers(seen_model(jobs))},
+        openapi_extra={"parameters": [*PARAMETERS, IN_A_STATE], "responses": listed_answers(seen_model(jobs))},
     )
 
 

@@ -6,18 +6,18 @@ Without script a page is loaded again by its link; with it, it is fetched again 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from shared.errors import Problem
-from shared.jobs.documents import JOBS, MOVING
+from shared.jobs.documents import JOBS, MOVING, Status
 from shared.jobs.kinds import CANCEL, CONFIRM, DOWNLOAD, LIST, READ
 from shared.jobs.running import Jobs
 from shared.store.port import Document
 from shared.web.acting import id_of
-from shared.web.jobs import RowProblemSeen, job_file, job_seen, newest_first
+from shared.web.jobs import STATE, RowProblemSeen, job_file, job_seen, newest_first
 from shared.web.lists import OF_EVERY_LIST, page_of, query
 from shared.web.pages.cases import narrowing
 from shared.web.pages.languages import PARAMETER
@@ -49,8 +49,8 @@ class JobPages:
             add(f"/{NAME}/{{id}}/files/{{name}}", self.file, methods=["GET"])
 
     async def listed(self, request: Request, admitted: Admitted = Depends(reading_as(NAME, LIST))) -> Response:
-        query(request, PARAMETER, *OF_EVERY_LIST)
-        paged = newest_first(await admitted.equalities())
+        state = query(request, STATE, PARAMETER, *OF_EVERY_LIST).get(STATE) or None
+        paged = newest_first(await admitted.equalities(), state)
         found, following = await page_of(narrowing(request), NAME, paged)
         return render(
             request,
@@ -59,7 +59,8 @@ class JobPages:
             service=admitted.edge.service,
             jobs=[await job_seen(self._jobs, one, admitted) for one in found],
             following=following,
-            moving=MOVING,
+            states=get_args(Status),
+            state=state or "",
         )
 
     async def one(self, id: str, request: Request, admitted: Admitted = Depends(reading_as(NAME, READ))) -> Response:

@@ -25,6 +25,7 @@ from shared.store.relations import PASSING, PROGRAMME, RECEIVING, STATUS
 from shared.web.acting import Behind, Served, open_to
 from shared.web.callers import Granted
 from shared.web.filters import TAKERS, WAYS, asked_by
+from shared.web.jobs import to_confirm
 from shared.web.pages.cases import newest_of
 from shared.web.pages.opening import opens_to
 from shared.web.pages.readers import Admitted, reading_as
@@ -107,6 +108,7 @@ def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Furt
         ]
         shown: dict[str, Any] = {
             "waiting": found,
+            "to_confirm": await to_confirm(admitted),
             "yours": yours,
             "lists": lists,
             "links": links,

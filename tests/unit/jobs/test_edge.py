@@ -153,6 +153,9 @@ async def test_whose_job_it_is(edge: Edge) -> None:
         assert {one["id"] for one in items} & {of_evaluator, of_officer} == seen
         asked = [one["asked_at"] for one in items]
         assert asked == sorted(asked, reverse=True)
+    done = (await edge.get("/jobs?state=done&limit=200", "administrator")).json()
+    assert {one["state"] for one in done["items"]} == {"done"}
+    assert (await edge.get("/jobs?state=over", "administrator")).status_code == 422
     # Files are for whoever asked alone.
     others: list[tuple[Role, str]] = [("administrator", ""), ("officer", "colleague")]
     for role, subject in others:
@@ -166,7 +169,14 @@ async def test_a_page_tells_how_far_it_is_without_script(edge: Edge) -> None:
     async with edge.browser() as http:
         listed = await http.get("/monitoring/jobs")
         assert (listed.status_code, f'href="/monitoring/jobs/{waits}"' in listed.text) == (200, True)
-        assert 'href="/monitoring/jobs"' in (await http.get("/monitoring/today")).text
+        narrowed = await http.get("/monitoring/jobs?state=waiting")
+        assert f'href="/monitoring/jobs/{waits}"' in narrowed.text
+        assert f'href="/monitoring/jobs/{waits}"' not in (await http.get("/monitoring/jobs?state=failed")).text
+        assert (await http.get("/monitoring/jobs?state=")).status_code == 200
+        assert (await http.get("/monitoring/jobs?state=over")).status_code == 422
+        today = (await http.get("/monitoring/today")).text
+        assert 'href="/monitoring/jobs"' in today
+        assert 'href="/monitoring/jobs?state=waiting"' in today
         page = await http.get(f"/monitoring/jobs/{waits}")
         assert "to be confirmed" in page.text
         csrf = held(page)["csrf"]
@@ -184,6 +194,8 @@ async def test_a_page_tells_how_far_it_is_without_script(edge: Edge) -> None:
         assert (file.status_code, file.text[:2]) == (200, "0\n")
         late = await http.post(f"/monitoring/jobs/{waits}/cancel", data={"csrf": csrf})
         assert (late.status_code, "<title>Error:" in late.text) == (409, True)
+    async with edge.browser() as http:
+        assert "state=waiting" not in (await http.get("/monitoring/today")).text, "nothing waits any more"
     async with edge.browser("officer", "osh") as http:
         assert (await http.get(f"/monitoring/jobs/{waits}")).status_code == 404
     async with edge.browser("host") as http:
