@@ -10,9 +10,11 @@ from typing import Any
 from services.monitoring.answers import Figures
 from services.monitoring.api import Api
 from services.monitoring.drawing import Drawing
+from services.monitoring.exports_api import exports_router
 from services.monitoring.files import ModelFiles
 from services.monitoring.follower import Follower, Pace
 from services.monitoring.handlers import followed
+from services.monitoring.pages.exports import ExportPages
 from services.monitoring.pages.routes import Pages
 from services.monitoring.pages.statements import StatementPages
 from services.monitoring.published import Published
@@ -21,6 +23,7 @@ from services.monitoring.rights import RIGHTS
 from services.monitoring.settings import Placed, cores
 from services.monitoring.statements_api import StatementsApi, served_cases
 from services.monitoring.store import COLLECTIONS, SHADOWS, STATEMENTS
+from services.monitoring.work.exporting import Exporting
 from services.monitoring.work.freezing import FreezingPeriods
 from services.monitoring.work.issuing import Issuing
 from services.monitoring.work.kept import Kept
@@ -63,6 +66,9 @@ class MonitoringService:
         self.replica.sweeps(STATEMENTS.collection, self._on_a_period)
         self.cases = served_cases(self.freezing)
         statements = StatementsApi(ports, self.kept, published, self.follower, self.replica.definitions)
+        exporting = Exporting(published, self.replica.definitions, ports.runtime)
+        self.jobs = self.replica.works([exporting.kind()])
+        exports = exports_router(exporting, self.jobs)
         api = Api(self.figures, published, self.replica.definitions, self.rebuild)
         self.drawing = Drawing()
         self.pages = Pages(self.figures, self.replica.definitions, self.drawing, ports.runtime)
@@ -70,7 +76,7 @@ class MonitoringService:
             self.replica,
             settings.issuer,
             cases=self.cases,
-            routers=[api.router, statements.router, keys_router(SERVICE, ports.keys)],
+            routers=[api.router, statements.router, exports, keys_router(SERVICE, ports.keys)],
             rights=RIGHTS,
             subjects_of=_nobody,
             ready=self.not_ready,
@@ -79,6 +85,7 @@ class MonitoringService:
             further=[Further.of(name) for name in self.beside],
         )
         self.app.include_router(self.pages.router)
+        self.app.include_router(ExportPages(exporting, self.jobs, published, self.replica.definitions).router)
         self.app.include_router(StatementPages(ports.store, self.kept, published, self.replica.definitions).router)
 
     async def _on_a_period(self, document: Document) -> None:

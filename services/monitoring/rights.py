@@ -6,14 +6,15 @@ from shared.identity.rights import Rights
 from shared.identity.roles import By
 
 SEE_FIGURES: By = {"evaluator": "all", "officer": "office", "administrator": "all"}
+# What is published is for everybody who sees figures.
+SEE_STATEMENTS: By = {"evaluator": "all", "officer": "all", "administrator": "all"}
 
 RIGHTS: tuple[Rights, ...] = (
     ("indicators", "list read", SEE_FIGURES),
     # As they are now; the breakdowns that are published are for everybody who sees figures.
     ("indicators", "disaggregate", {"officer": "office", "administrator": "all"}),
     ("periods", "list", SEE_FIGURES),
-    # What is published is for everybody who sees figures.
-    ("series", "list read", {"evaluator": "all", "officer": "all", "administrator": "all"}),
+    ("series", "list read", SEE_STATEMENTS),
     ("counted", "read", {"administrator": "all"}),
     ("read-model", "rebuild", {"administrator": "all"}),
 )

@@ -21,6 +21,8 @@ OPEN: frozenset[str] = MOVING | {"waiting"}
 WAITING = "waiting"
 # The rows that are told; of more it is told how many there are.
 PROBLEMS_KEPT = 200
+# The newest ones, of which account and instant are told.
+FETCHES_KEPT = 100
 
 
 def _by_asking(document: Document) -> str:
@@ -105,6 +107,8 @@ def new_job(
         "problem_count": 0,
         "counts": {},
         "said": {},
+        "fetches": [],
+        "fetch_count": 0,
         "tries": 0,
         "holder": None,
         "ended_at": None,

@@ -22,7 +22,8 @@ B = TypeVar("B", bound=BaseModel)
 JOBS = "jobs"
 # What is done with any job, whatever its kind.
 READ, LIST, CANCEL, CONFIRM, DOWNLOAD = "read", "list", "cancel", "confirm", "download"
-# An officer goes on with the work of a colleague; a file, which may have people in it, is for whoever asked alone.
+# An officer goes on with the work of a colleague; a file, which may have people in it, is for whoever asked alone,
+# unless its kind says otherwise.
 _SEEN_BY: Mapping[Role, Relation] = {"officer": "office", "administrator": "all"}
 _CONFIRMED_BY: Mapping[Role, Relation] = {"officer": "office"}
 # Whatever a kind asks for: the key of a day is then destroyed too.
@@ -105,7 +106,7 @@ class JobKind(Generic[B]):
     content stands, 30 days at most; what is not finished by then has failed (`job_expired`). `waits`: it waits for a
     confirmation. `counts`, `says`: names of what a step may tell; pages have words for `code:counted:<name>` and
     `field:<name>`, of the `columns` in which a row may be wrong, and of `rules` that nothing else names.
-    `media_types`: those of files that it offers.
+    `media_types`: those of files that it offers; `files_to`: to which roles more of them than each one's own.
 
     `chunk` takes some seconds at most and raises Refusal for what will never be possible, which ends the job; what
     else it raises is tried again. It is done again after a crash, or by a second replica: what it wrote to `content`
@@ -125,6 +126,7 @@ class JobKind(Generic[B]):
     columns: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     media_types: tuple[str, ...] = ()
+    files_to: By = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not timedelta() < self.kept <= KEPT_AT_MOST:
@@ -140,6 +142,14 @@ class JobKind(Generic[B]):
             raise ValueError(f"{self.name} waits for nobody")
 
 
+def _files_to(kinds: Iterable[JobKind[Any]]) -> By:
+    """ValueError for kinds that say otherwise, for a file is fetched by one row of the policy."""
+    said = [kind.files_to for kind in kinds if kind.media_types]
+    if any(one != said[0] for one in said):
+        raise ValueError("the kinds of a service give their files to the same roles")
+    return said[0]
+
+
 def rights_of(kinds: Iterable[JobKind[Any]]) -> tuple[Rights, ...]:
     """The policy's rows: who asks for each kind, and what becomes of jobs by whoever may ask for any of them."""
     kinds = tuple(kinds)
@@ -153,5 +163,5 @@ def rights_of(kinds: Iterable[JobKind[Any]]) -> tuple[Rights, ...]:
     if any(kind.waits for kind in kinds):
         rows.append((JOBS, CONFIRM, {role: _CONFIRMED_BY.get(role, "own") for role in roles}))
     if any(kind.media_types for kind in kinds):
-        rows.append((JOBS, DOWNLOAD, dict.fromkeys(roles, "own")))
+        rows.append((JOBS, DOWNLOAD, {**dict.fromkeys(roles, "own"), **_files_to(kinds)}))
     return (*((resource, verb, by) for (resource, verb), by in asked.items()), *rows)

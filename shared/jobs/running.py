@@ -28,7 +28,17 @@ from shared.identity.keys import Keys
 from shared.identity.sealing import SealBroken
 from shared.identity.tokens import Principal
 from shared.jobs.content import Content, ContentGone, JobKeys, empty, opened_body, sealed_body
-from shared.jobs.documents import JOBS, MOVING, OPEN, PROBLEMS_KEPT, cause_of, moving_of, new_job, row_of
+from shared.jobs.documents import (
+    FETCHES_KEPT,
+    JOBS,
+    MOVING,
+    OPEN,
+    PROBLEMS_KEPT,
+    cause_of,
+    moving_of,
+    new_job,
+    row_of,
+)
 from shared.jobs.kinds import JobKind, Step, Work
 from shared.store.aggregates import Cause, check_version
 from shared.store.port import Document, Store
@@ -183,6 +193,19 @@ class Jobs:
             return self._content(document, self._keys.of(document["day"]))
         except ContentGone:
             raise Refusal(EXPIRED, "what the job held is gone", status=410) from None
+
+    async def note_fetch(self, id: str, account: str) -> None:
+        """That the account fetches a file of the job now: noted before the file is given, perhaps twice. Refusal 404;
+        raises Unavailable, UnknownOutcome."""
+
+        def noted(document: Document) -> Mapping[str, Any]:
+            fetch = {"account": account, "at": text_of(self._runtime.now())}
+            known = document.get("fetches", [])
+            # Of a version before nothing was noted.
+            count = document.get("fetch_count", 0) + 1
+            return {"fetches": [*known, fetch][-FETCHES_KEPT:], "fetch_count": count}
+
+        await self._changed(id, noted)
 
     async def take_up(self, document: Document) -> None:
         """What a due timer does: has the job moved beside the others of this replica, or ends what it holds."""

@@ -21,6 +21,7 @@ from shared.programmes.lists import whole_lists
 from shared.programmes.marked_yaml import Broken
 from shared.programmes.model import Definition
 from shared.programmes.published_tables import table_checks
+from shared.programmes.reporting_checks import reporting_checks
 from shared.programmes.sections.base import Known, Section, repeated
 from shared.programmes.texts import key_name, named_in
 from shared.texts import MAIL_ADDRESS, has_visible_character
@@ -50,6 +51,7 @@ def check(definition: Definition) -> list[Broken]:
         *_periods(definition),
         *indicator_checks(definition, known),
         *table_checks(definition),
+        *reporting_checks(definition),
     ]
 
 

@@ -15,6 +15,7 @@ from shared.errors import Refusal
 from shared.programmes.indicators import Declared, Dimension, Indicator, Period, Texts
 from shared.programmes.sections.base import Listed, Section
 from shared.programmes.sections.placement import PlacementSection
+from shared.programmes.sections.reporting import ReportingSection
 from shared.programmes.sections.results import ResultsSection
 from shared.programmes.sections.selection import SelectionSection
 from shared.programmes.sections.trainings import TrainingsSection
@@ -130,6 +131,7 @@ class Definition(Declared):
     placement: Annotated[PlacementSection | None, Field(description="returns to host institutions")] = None
     trainings: Annotated[TrainingsSection | None, Field(description="trainings that are held")] = None
     results: Annotated[ResultsSection | None, Field(description="sites, works and whom they reach")] = None
+    reporting: Annotated[ReportingSection | None, Field(description="under which names figures go to others")] = None
 
     def refuse_outside(self, office: str | None, happened_at: datetime | None, now: datetime) -> None:
         """Raises Refusal `programme_is_over` (409) where the programme had ended, on the office's calendar; and

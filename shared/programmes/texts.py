@@ -8,11 +8,10 @@ from typing import NamedTuple
 from shared.programmes.indicators import Declared, Texts
 from shared.programmes.marked_yaml import escaped
 from shared.programmes.model import Definition
-from shared.programmes.sections.base import Section
 
 # By which of its fields an item of a list is told from the others.
 KEYS = ("code", "criterion", "component")
-NAME = "name"
+NAMES = ("name", "description")
 
 
 class Named(NamedTuple):
@@ -42,13 +41,13 @@ def key_name(item: object) -> str | None:
 def _named_in(part: Declared, pointer: str, keys: tuple[str, ...]) -> Iterator[Named]:
     for name in type(part).model_fields:
         value = getattr(part, name)
-        if name == NAME and isinstance(value, dict):
-            yield Named(f"{pointer}/{NAME}", keys, value)
+        if name in NAMES and isinstance(value, dict):
+            yield Named(f"{pointer}/{name}", keys, value)
         elif isinstance(value, tuple):
             for number, item in enumerate(value):
                 if isinstance(item, Declared):
                     inner = key_name(item)
                     within = (*keys, str(getattr(item, inner))) if inner else keys
                     yield from _named_in(item, f"{pointer}/{escaped(name)}/{number}", within)
-        elif isinstance(value, Section):
+        elif isinstance(value, Declared):
             yield from _named_in(value, f"{pointer}/{name}", keys)

@@ -43,6 +43,7 @@ IN_A_STATE: Mapping[str, Any] = {
     "schema": {"type": "string", "enum": [*get_args(Status)]},
 }
 COUNTED_AT_MOST = 100
+JSON = "application/json"
 # Nothing in a file may run or ask for anything, in whatever way a browser comes to show it.
 SANDBOXED = "sandbox; default-src 'none'; frame-ancestors 'none'"
 
@@ -56,6 +57,15 @@ class RowProblemSeen(BaseModel):
     column: str
     cell: str
     rule: str
+
+
+class JobFetch(BaseModel):
+    """Which account fetched a file of the job, and when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    account: str
+    at: Instant
 
 
 class JobFile(BaseModel):
@@ -81,7 +91,8 @@ class JobResult(BaseModel):
 
 class JobBase(BaseModel):
     """A job as it stands. `done` of `total`, which is null until it is known; `problems`: the first 200 of
-    `problem_count`; `rule`: why it failed; `open`: what the caller may do with it now.
+    `problem_count`; `rule`: why it failed; `fetches`: of its files, the last 100 of `fetch_count`; `open`: what the
+    caller may do with it now.
 
     `kept_until`: what it holds is gone then, and what has not ended has failed.
     """
@@ -100,6 +111,8 @@ class JobBase(BaseModel):
     problem_count: int
     result: JobResult | None
     rule: str | None
+    fetches: tuple[JobFetch, ...]
+    fetch_count: int
     open: tuple[Literal["cancel", "confirm"], ...]
 
 
@@ -196,6 +209,8 @@ def _fields(document: Document, place: str) -> dict[str, Any]:
         "problem_count": document["problem_count"],
         "result": _result(document, place),
         "rule": document["rule"],
+        "fetches": document.get("fetches", ()),
+        "fetch_count": document.get("fetch_count", 0),
     }
 
 
@@ -325,10 +340,14 @@ def _downloading(router: APIRouter, jobs: Jobs) -> None:
         id: str, name: str, request: Request, granted: Granted = Depends(may(NAME, DOWNLOAD))
     ) -> Response:
         query(request)
-        return await job_file(jobs, await granted.load(NAME, id_of(id)), id_of(name))
+        return await job_file(jobs, await granted.load(NAME, id_of(id)), id_of(name), granted.principal.account)
 
     made = dict.fromkeys(one for kind in jobs.kinds.values() for one in kind.media_types)
-    content = {one.partition(";")[0]: {"schema": {"type": "string", "contentMediaType": one}} for one in made}
+    # What is JSON is a value, and no text that holds one.
+    content = {
+        one.partition(";")[0]: {"schema": {"contentMediaType": one, **({} if one == JSON else {"type": "string"})}}
+        for one in made
+    }
     router.add_api_route(
         f"/{NAME}/{{id}}/files/{{name}}",
         endpoint,
@@ -342,8 +361,9 @@ def _downloading(router: APIRouter, jobs: Jobs) -> None:
     )
 
 
-async def job_file(jobs: Jobs, document: Document, name: str) -> Response:
-    """The file, to be kept and never shown in its place. Refusal `job_expired` (410), 404 for none that is offered."""
+async def job_file(jobs: Jobs, document: Document, name: str, account: str) -> Response:
+    """The file, to be kept and never shown in its place; that the account fetches it is noted. Refusal `job_expired`
+    (410), 404 for none that is offered."""
     offered = {one["name"]: one["media_type"] for one in document["files"]}
     if not document["held"]:
         raise Refusal(EXPIRED, "what the job held is gone", status=410)
@@ -353,6 +373,7 @@ async def job_file(jobs: Jobs, document: Document, name: str) -> Response:
     parts = content.read(name)
     # What cannot be opened is refused before the answer begins.
     first = await anext(parts, b"")
+    await jobs.note_fetch(document["_id"], account)
     return _Kept(name, offered[name], content, first, parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from gettext import GNUTranslations
@@ -12,7 +13,7 @@ from shared.programmes.fact_words import NOT_STATED
 from shared.programmes.indicators import Condition, Dimension, Distinct, Facts, Indicator, Sum
 from shared.programmes.model import Definition
 from shared.web.pages.choices import Choices, Lists
-from shared.web.pages.formatting import Formats, filled
+from shared.web.pages.formatting import Formats, filled, text_in
 from shared.web.pages.shown import Shown
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import code_key, translations
@@ -65,8 +66,16 @@ class Meaning:
 
     def unit(self, indicator: Indicator) -> str:
         """The unit's words; the code itself where a programme has one of its own."""
-        key = code_key("unit", indicator.unit)
-        return indicator.unit if (said := self._words.gettext(key)) == key else said
+        return self.unit_name(indicator.unit)
+
+    def unit_name(self, code: str) -> str:
+        """As `unit`, by the unit's code."""
+        key = code_key("unit", code)
+        return code if (said := self._words.gettext(key)) == key else said
+
+    def text(self, texts: Mapping[str, str]) -> str:
+        """A text of the definition, bare: in the reader's language, else in one that it has."""
+        return str(text_in(self.language, texts))
 
     def class_of(self, dimension: Dimension, code: str) -> Markup | str:
         """What a class of a breakdown is called."""

@@ -30,12 +30,7 @@ class Section(Declared):
 
     words: ClassVar[Mapping[str, str]] = {}
     # Words of which each verb has codes of its own -> the field of this section that lists further ones.
-    adds: ClassVar[Mapping[str, str]] = {"reason": "reasons"}
-
-    reasons: Annotated[
-        tuple[Listed, ...],
-        Field(max_length=100, description="further reasons, beside the service's, that a verb on its cases may name"),
-    ] = ()
+    adds: ClassVar[Mapping[str, str]] = {}
 
     def broken(self, known: Known) -> Iterator[Broken]:
         """The broken rules of this section beyond the types of its fields, by pointer within the section."""
@@ -52,6 +47,17 @@ class Section(Declared):
     def added(self, word: str) -> tuple[str, ...]:
         """The codes that this programme adds to those that each verb has for the word."""
         return tuple(one.code for one in getattr(self, self.adds[word])) if word in self.adds else ()
+
+
+class CaseSection(Section):
+    """A section that has cases."""
+
+    adds = {"reason": "reasons"}
+
+    reasons: Annotated[
+        tuple[Listed, ...],
+        Field(max_length=100, description="further reasons, beside the service's, that a verb on its cases may name"),
+    ] = ()
 
 
 def repeated(values: Iterable[object]) -> Iterator[int]:

@@ -10,13 +10,13 @@ from pydantic import Field
 from shared.contracts.matching.assignments import Modality
 from shared.contracts.placement.placements import PreparationStep
 from shared.programmes.marked_yaml import Broken
-from shared.programmes.sections.base import Known, Listed, Section, repeated
+from shared.programmes.sections.base import CaseSection, Known, Listed, repeated
 
 # Nobody travels for virtual work: docs/domain.md, section 1.
 TRAVEL_STEPS = frozenset({"visa", "ticket", "insurance"})
 
 
-class PlacementSection(Section):
+class PlacementSection(CaseSection):
     """Returns to host institutions: what terms of reference may ask for and what placement carries out."""
 
     words = {"modality": "modalities", "host_type": "host_types"}

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.programmes.sections.base import Listed, Section
+from shared.programmes.sections.base import CaseSection, Listed
 
 Reached = Literal["families", "persons"]
 
 
-class ResultsSection(Section):
+class ResultsSection(CaseSection):
     """Sites and the works at them, counted as things; families and persons reached are numbers, never records."""
 
     words = {"site_kind": "site_kinds", "work_kind": "work_kinds", "reached": "reached"}

@@ -12,7 +12,7 @@ from shared.contracts.iso_codes import A_LANGUAGE
 from shared.contracts.registration.persons import LANGUAGES_AT_MOST, LanguageSkill
 from shared.programmes.indicators import Declared, Listing, Texts
 from shared.programmes.marked_yaml import Broken
-from shared.programmes.sections.base import Known, Listed, Section
+from shared.programmes.sections.base import CaseSection, Known, Listed
 
 Operator = Literal["one_of", "at_least", "at_most", "age_at_least", "language_at_least", "any_of"]
 Component = Literal["occupation", "sector", "education", "experience", "language", "origin", "first_time"]
@@ -102,10 +102,10 @@ class AskedDocument(Listed):
     most: Annotated[int, Field(ge=1, le=20, description="files of it at most")] = 1
 
 
-class SelectionSection(Section):
+class SelectionSection(CaseSection):
     """Eligibility, scores, shortlists, offers and seats: what matching does for the programme."""
 
-    adds = {**Section.adds, "item": "items"}
+    adds = {**CaseSection.adds, "item": "items"}
 
     items: Annotated[
         tuple[Listed, ...],

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from shared.contracts.base import Code
 from shared.programmes.marked_yaml import Broken
-from shared.programmes.sections.base import Known, Listed, Section
+from shared.programmes.sections.base import CaseSection, Known, Listed
 
 
-class TrainingsSection(Section):
+class TrainingsSection(CaseSection):
     """Trainings and their sessions; participants are counted by category, never named."""
 
     words = {"training_kind": "kinds", "training_topic": "topics", "participant_category": "participants"}

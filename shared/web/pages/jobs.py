@@ -81,7 +81,8 @@ class JobPages:
         self, id: str, name: str, request: Request, admitted: Admitted = Depends(reading_as(NAME, DOWNLOAD))
     ) -> Response:
         query(request, PARAMETER)
-        return await job_file(self._jobs, await admitted.load(NAME, id_of(id)), id_of(name))
+        document, account = await admitted.load(NAME, id_of(id)), admitted.principal.account
+        return await job_file(self._jobs, document, id_of(name), account)
 
     async def _done(self, id: str, request: Request, admitted: Admitted, verb: str) -> Response:
         check_forgery(request, dict(await sent_form(request)), admitted.reader)

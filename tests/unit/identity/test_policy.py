@@ -83,10 +83,14 @@ def test_a_list_is_under_one_relation_for_every_role(policy: Policy) -> None:
 
 
 def test_an_evaluator_sees_figures_and_nothing_else(policy: Policy) -> None:
+    """And has files made of those that were published."""
     rows = [row for row in policy.rows if row.role == "evaluator"]
     # `today` is a page of what waits under the other rows: nothing, for an evaluator.
-    assert {row.resource for row in rows} <= {"indicators", "periods", "series", "statements", "today"}
-    assert {row.verb for row in rows} <= {"list", "read"}
+    figures = {"indicators", "periods", "series", "statements", "today"}
+    assert {row.resource for row in rows} <= figures | {"exports", "jobs"}
+    assert {row.verb for row in rows if row.resource in figures} <= {"list", "read"}
+    assert {row.verb for row in rows if row.resource == "exports"} <= {"create"}
+    assert {row.relation for row in rows if row.resource == "jobs"} <= {"own"}
     assert not policy.allowed(who("evaluator"), "indicators", "disaggregate")
 
 
@@ -99,7 +103,7 @@ def test_who_may_record_late(policy: Policy) -> None:
 
 def test_an_officer_never_reaches_beyond_the_office_in_cases(policy: Policy) -> None:
     # What was published, and where the periods of a programme stand, is of no office.
-    open_to_all = {"programmes", "vacancies", "series", "statements"}
+    open_to_all = {"programmes", "vacancies", "series", "statements", "exports"}
     wide = {
         r.resource for r in policy.rows if r.role in ("officer", "finance", "host", "expert") and r.relation == "all"
     }

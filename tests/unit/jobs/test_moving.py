@@ -273,6 +273,37 @@ async def test_what_a_version_before_did_fails_and_is_told() -> None:
         assert (document["status"], document["rule"]) == ("failed", "internal")
 
 
+async def test_who_fetches_is_noted_beside_whatever_else_is_saved_and_the_newest_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(running, "FETCHES_KEPT", 4)
+    async with Desk() as desk:
+        id = await desk.ask()
+        await desk.finished(id)
+        before = {name: said for name, said in (await desk.stored(id)).items() if not name.startswith("fetch")}
+        # As a version before left it.
+        await desk.store.save(JOBS.name, JOBS.indexed({**before, "version": before["version"] + 1}), before["version"])
+        await asyncio.gather(*(desk.jobs.note_fetch(id, f"acc-{n}") for n in range(6)))
+        found = await desk.stored(id)
+        assert (len({one["account"] for one in found["fetches"]}), found["fetch_count"]) == (4, 6)
+        with pytest.raises(Refusal, match="not_found"):
+            await desk.jobs.note_fetch("nobody", "acc")
+
+
+def test_files_are_for_more_than_whoever_asked_where_the_kinds_say_so() -> None:
+    async def chunk(_work: Any) -> Step:
+        return Step({}, 0)
+
+    def kind(name: str, **more: Any) -> JobKind[Numbers]:
+        by = {"officer": "office", "administrator": "all"}
+        return JobKind(name, Numbers, chunk, name, "create", by, media_types=("text/csv",), **more)  # type: ignore[arg-type]
+
+    wide = kind("wide", files_to={"administrator": "all"})
+    assert ("jobs", "download", {"officer": "own", "administrator": "all"}) in rights_of([wide])
+    with pytest.raises(ValueError, match="same roles"):
+        rights_of([wide, kind("own")])
+
+
 async def test_a_started_replica_moves_jobs_by_itself_side_by_side() -> None:
     async with Desk() as desk:
         desk.jobs.start()

@@ -138,6 +138,17 @@ def test_the_bodies_that_are_sent_are_known_by_their_patterns() -> None:
     assert unknown == []
 
 
+@pytest.mark.parametrize("year", [b"1007", b"1899", b"1900", b"2999", b"3000"])
+def test_a_day_of_no_year_that_a_contract_knows_is_read_alike(year: bytes) -> None:
+    """Found by the test below."""
+    dated = [record for record in SAMPLES.values() if b'"starts_on":"' in (record.value or b"")]
+    assert dated
+    for record in dated:
+        at = (record.value or b"").index(b'"starts_on":"') + len(b'"starts_on":"')
+        value = (record.value or b"")[:at] + year + (record.value or b"")[at + 4 :]
+        same([record._replace(value=value)])
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.randoms(use_true_random=False), st.sampled_from(sorted(TOPICS)))
 def test_what_is_spoiled_is_read_alike(dice: random.Random, topic: str) -> None:

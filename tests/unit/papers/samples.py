@@ -24,6 +24,7 @@ KNOWN: dict[str, Any] = {
     "programme": CODE,
     "starts_on": "2027-05-03",
     "ends_on": "2027-08-01",
+    "started_at": AT,
     "completed_at": AT,
     "stands": True,
     "offered_at": AT,

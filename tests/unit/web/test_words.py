@@ -16,7 +16,8 @@ from shared.web.pages.words import catalogue, code_key, reason_words, translatio
 PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
 # What Arabic texts keep in Latin letters: names of standards and codes, and the product's.
 LATIN = re.compile(
-    r"\b(Sankofa|OpenID|OpenAPI|AsyncAPI|ISO|ISCO|ISCED|CEFR|PDF|JPEG|PNG|CSV|XLSX|YAML|JSON|UTF-8|[ABC][12]|XX[ABC]|XK|\+|@)\b"
+    r"\b(sankofa figures verify|Sankofa|OpenID|OpenAPI|AsyncAPI|ISO|ISCO|ISCED|CEFR|PDF|JPEG|PNG|CSV|XLSX|YAML|JSON"
+    r"|DHIS2|IATI|HXL|ADX|Parquet|UTF-8|[ABC][12]|XX[ABC]|XK|\+|@)\b"
 )
 
 

@@ -1,0 +1,1 @@
+"""Published figures in the forms that others read: pure writers, from statements and a definition to a file."""

@@ -1,0 +1,38 @@
+"""Figures as CSV (RFC 4180): the columns of `columns.py`, and no cell that a spreadsheet would reckon with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any, BinaryIO
+
+from services.monitoring.exports.columns import Value, columns_of, values_of
+from services.monitoring.exports.stated import Export
+from shared.clock import text_of
+from shared.web.spreadsheet import inert, write_csv
+
+ROWS_AT_MOST = 250_000
+
+
+def write(export: Export, out: BinaryIO) -> None:
+    """UTF-8 with the mark by which spreadsheets know it. Refusal `export_too_large` (422)."""
+    export.refuse_above(ROWS_AT_MOST)
+    write_csv(_rows(export), out)
+
+
+def _rows(export: Export) -> Iterator[Sequence[Any]]:
+    columns = columns_of(export)
+    yield columns
+    for values in values_of(export):
+        yield [shown(values.get(column)) for column in columns]
+
+
+def shown(value: Value) -> Any:
+    """A cell: numbers as they are, times in UTC as RFC 3339 says, nothing as an empty text."""
+    if isinstance(value, datetime):
+        return text_of(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None:
+        return ""
+    return inert(value) if isinstance(value, str) else value
