@@ -9,6 +9,7 @@ import importlib
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
@@ -52,6 +53,8 @@ GRACEFUL_SECONDS = 1
 STOP_SECONDS = 3.0
 # The library looks ten times a second at whether it is to stop, which took a hundredth of a registration's time.
 LOOK_EVERY_SECONDS = 0.25
+# How long the folder of a system that was killed may still be held by the rest of it.
+LEAVING_SECONDS = 10.0
 LIBRARYS_TICKS_A_SECOND = 10
 
 
@@ -250,18 +253,39 @@ def _own(folder: Path) -> int:
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SettingsError(f"the folder {folder} cannot be written: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        pid = os.read(lock, 20).decode("ascii", "replace").strip()
-        os.close(lock)
-        named = f" (pid {pid})" if pid.isdecimal() else ""
-        raise SettingsError(f"the folder {folder} is in use by another process{named}") from None
+    until = time.monotonic() + LEAVING_SECONDS
+    while not _locked(lock):
+        holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
+        # Of a system that was killed the second process goes a moment after the first.
+        if _lives(holder) or time.monotonic() >= until:
+            os.close(lock)
+            named = f" (pid {holder})" if holder.isdecimal() else ""
+            raise SettingsError(f"the folder {folder} is in use by another process{named}")
+        time.sleep(LOOK_EVERY_SECONDS)
     os.ftruncate(lock, 0)
     # For whoever finds it in use; on a full disk it stays unnamed, and the services start as ever.
     with contextlib.suppress(OSError):
         os.write(lock, f"{os.getpid()}\n".encode())
     return lock
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _lives(pid: str) -> bool:
+    """Whether there is such a process; True for what names none."""
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OSError):
+        return True
+    return True
 
 
 def bound_socket(port: int, address: str = "127.0.0.1") -> socket.socket:
