@@ -11,7 +11,7 @@ from typing import Any
 from shared.cases.transfers import ASK
 from shared.clock import text_of
 from shared.identity.roles import Role
-from tests.e2e import edge_statements
+from tests.e2e.edge_periods import Periods
 from tests.e2e.edge_plain import brought, plain_cases
 from tests.e2e.edge_world import ASKED, OFFICE, People, asking_hosts, running_programme, terms
 
@@ -34,7 +34,8 @@ class Operation:
     schema: dict[str, Any]
 
     def url(self, id: str = "", file: str = "") -> str:
-        return f"/{self.service}{self.path.replace('{id}', id).replace('{file}', file)}"
+        path = self.path.replace("{id}", id).replace("{code}", id).replace("{file}", file)
+        return f"/{self.service}{path}"
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Cases:
         self._people = people
         self.host = people.institution(account="college")
         self._asks = False
+        self._periods = Periods(people)
 
     def _expert(self, state: str) -> Ready:
         return Ready(self._people.expert(state))
@@ -376,21 +378,26 @@ class Cases:
             "registration": registration | parked,
             "matching": matching | parked,
             "placement": placement | parked,
-            "monitoring": {"read_model_rebuild": lambda: by_administrator},
+            "monitoring": {
+                "read_model_rebuild": lambda: by_administrator,
+                "statements_freeze": lambda: by_administrator,
+                "exports_create": lambda: Ready(self._periods.ready_for("restate").programme),
+            },
         }
         service, name = operation.split(":")
         if name.split("_")[0] in plain_cases():
             return lambda: self._plain(name)
-        if name in edge_statements.NEEDED:
-            return lambda: self._period(name)
         if name in services[service]:
             return services[service][name]
+        if name.startswith("statements_"):
+            return lambda: self._period(name.removeprefix("statements_"))
         return self._shared(service, *name.split("_", 1))
 
-    def _period(self, operation: str) -> Ready:
-        id, ids = edge_statements.brought(self._people, operation)
-        subject = edge_statements.CHECKER if operation == "statements_verify" else edge_statements.MAKER
-        return Ready(id, ids, "administrator", None, subject)
+    def _period(self, verb: str) -> Ready:
+        """Verified by another than whoever froze it."""
+        one = self._periods.ready_for(verb)
+        ids = {"/counted": one.counted} if verb == "verify" else {}
+        return Ready(one.id, ids, "administrator", None, "checker" if verb == "verify" else "maker")
 
     def _filed(self) -> Ready:
         """Under an account of its own, as readings of identifiers are."""
