@@ -82,6 +82,7 @@ class InMemory:
     readings_a_day: int = 300
     data: Path | None = None
     kafka: str | None = None
+    webhooks_local: bool = False
 
 
 @cache

@@ -116,6 +116,7 @@ class Replica:
         self.jobs: Jobs | None = None
         self._subscription: Subscription | None = None
         self._fires: dict[str, Fire] = {}
+        self._always_due: set[str] = set()
         self._guarding: list[str] = []
         self._sweeper: Sweeper | None = None
         self._follows: Callable[[], Awaitable[Mapping[str, int]]] | None = None
@@ -169,9 +170,12 @@ class Replica:
         if guard:
             self._guarding.append(collection.name)
 
-    def sweeps(self, collection: Collection, fire: Fire) -> None:
-        """Documents that are no case, and what their due timers do."""
+    def sweeps(self, collection: Collection, fire: Fire, *, always_due: bool = False) -> None:
+        """Documents that are no case, and what their due timers do. `always_due`: being due is how they wait for what
+        is new, so they count as no timer that nobody has fired."""
         self._fires[collection.name] = fire
+        if always_due:
+            self._always_due.add(collection.name)
 
     async def _fire_programme_timer(self, aggregate: Aggregate[Any], document: Document) -> None:
         timer = programme_timer(aggregate, document)
@@ -287,7 +291,7 @@ class Replica:
             lag=backlog.lag,
             unsent=backlog.unsent,
             outbox_age_seconds=await oldest_outbox_seconds(store, self._emitting, now) if backlog.unsent else 0.0,
-            due_timers=await due_timers(store, self._fires, now),
+            due_timers=await due_timers(store, self._fires.keys() - self._always_due, now),
             undecided=backlog.undecided,
             awaiting=backlog.awaiting,
             parked=backlog.parked,

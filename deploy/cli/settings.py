@@ -48,6 +48,7 @@ class Settings(BaseModel):
     proxies: tuple[str, ...] = ()
     readings_an_hour: int = 60
     readings_a_day: int = 300
+    webhooks_local: bool = False
 
 
 def read_settings(
@@ -80,6 +81,7 @@ def read_settings(
         proxies=declared_proxies(environment.get("SANKOFA_PROXY") or ""),
         readings_an_hour=_number("SANKOFA_READINGS_AN_HOUR", environment, 60),
         readings_a_day=_number("SANKOFA_READINGS_A_DAY", environment, 300),
+        webhooks_local=environment.get("SANKOFA_WEBHOOKS_LOCAL") == "yes",
         mongo_driver=_driver(environment.get("SANKOFA_MONGO_DRIVER") or "motor"),
     )
 

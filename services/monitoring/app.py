@@ -11,9 +11,17 @@ from services.monitoring.answers import Figures
 from services.monitoring.api import Api
 from services.monitoring.drawing import Drawing
 from services.monitoring.exports_api import exports_router
+from services.monitoring.feed.api import FeedApi
+from services.monitoring.feed.cursors import Cursors
+from services.monitoring.feed.deliveries import Deliveries
+from services.monitoring.feed.messages import Messages
+from services.monitoring.feed.outbound import Outbound
+from services.monitoring.feed.pulling import Pulling
+from services.monitoring.feed.subscribing import Subscriptions, served_subscriptions
 from services.monitoring.files import ModelFiles
 from services.monitoring.follower import Follower, Pace
 from services.monitoring.handlers import followed
+from services.monitoring.pages import feed
 from services.monitoring.pages.exports import ExportPages
 from services.monitoring.pages.routes import Pages
 from services.monitoring.pages.statements import StatementPages
@@ -22,7 +30,7 @@ from services.monitoring.rebuild import Report, rebuild
 from services.monitoring.rights import RIGHTS
 from services.monitoring.settings import Placed, cores
 from services.monitoring.statements_api import StatementsApi, served_cases
-from services.monitoring.store import COLLECTIONS, SHADOWS, STATEMENTS
+from services.monitoring.store import COLLECTIONS, DELIVERIES, SHADOWS, STATEMENTS
 from services.monitoring.work.exporting import Exporting
 from services.monitoring.work.freezing import FreezingPeriods
 from services.monitoring.work.issuing import Issuing
@@ -64,7 +72,13 @@ class MonitoringService:
         self.freezing = FreezingPeriods(self.replica, self.follower, self.kept)
         self.issuing = Issuing(self.replica, self.kept, ports.keys)
         self.replica.sweeps(STATEMENTS.collection, self._on_a_period)
-        self.cases = served_cases(self.freezing)
+        cursors = Cursors(ports.keys.cursor_key(SERVICE), lambda: self.replica.kernel.epoch, ports.runtime)
+        pulling = Pulling(ports.log, Messages(ports.keys), cursors, ports.runtime)
+        self.feed = FeedApi(pulling, ports.runtime)
+        self.deliveries = Deliveries(self.replica, pulling, Outbound(local=settings.webhooks_local))
+        self.replica.sweeps(DELIVERIES, self.deliveries.fire, always_due=True)
+        subscriptions = Subscriptions(self.replica, local=settings.webhooks_local)
+        self.cases = (*served_cases(self.freezing), served_subscriptions(subscriptions))
         statements = StatementsApi(ports, self.kept, published, self.follower, self.replica.definitions)
         exporting = Exporting(published, self.replica.definitions, ports.runtime)
         self.jobs = self.replica.works([exporting.kind()])
@@ -76,17 +90,24 @@ class MonitoringService:
             self.replica,
             settings.issuer,
             cases=self.cases,
-            routers=[api.router, statements.router, exports, keys_router(SERVICE, ports.keys)],
+            routers=[
+                api.router,
+                statements.router,
+                exports,
+                self.feed.router,
+                keys_router(SERVICE, ports.keys),
+            ],
             rights=RIGHTS,
             subjects_of=_nobody,
             ready=self.not_ready,
             backlog=self.unfinished,
             follows=followed(),
-            further=[Further.of(name) for name in self.beside],
+            further=[*(Further.of(name) for name in self.beside), Further("feed", feed.link, ("feed", "read"))],
         )
         self.app.include_router(self.pages.router)
         self.app.include_router(ExportPages(exporting, self.jobs, published, self.replica.definitions).router)
         self.app.include_router(StatementPages(ports.store, self.kept, published, self.replica.definitions).router)
+        self.app.include_router(feed.FeedPages(pulling, ports.runtime).router)
 
     async def _on_a_period(self, document: Document) -> None:
         await self.freezing.count(document)
@@ -99,9 +120,12 @@ class MonitoringService:
     def ending(self) -> None:
         """Ends the streams, for which a server that stops would wait."""
         self.pages.live.end()
+        self.feed.tail.end()
 
     async def stop(self) -> None:
         await self.pages.live.stop()
+        await self.feed.tail.stop()
+        await self.deliveries.stop()
         await self.drawing.stop()
         await self.follower.stop()
         await self.replica.stop()

@@ -16,5 +16,8 @@ RIGHTS: tuple[Rights, ...] = (
     ("periods", "list", SEE_FIGURES),
     ("series", "list read", SEE_STATEMENTS),
     ("counted", "read", {"administrator": "all"}),
+    # Who may follow the log at all, and whose cases they are told of beside what is published.
+    ("feed", "read", SEE_FIGURES),
+    ("feed", "follow-cases", {"officer": "office", "administrator": "all"}),
     ("read-model", "rebuild", {"administrator": "all"}),
 )

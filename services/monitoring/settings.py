@@ -15,7 +15,8 @@ CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 class Placed(Protocol):
     """Whoever builds the service says whose tokens count (None: the embedded development issuer's), in which
-    folder the read model's file stands (None: in memory), and where Kafka is (None: another log)."""
+    folder the read model's file stands (None: in memory), where Kafka is (None: another log), and whether messages may
+    go to http and to addresses of the own network."""
 
     @property
     def issuer(self) -> str | None: ...
@@ -26,6 +27,9 @@ class Placed(Protocol):
     @property
     def kafka(self) -> str | None: ...
 
+    @property
+    def webhooks_local(self) -> bool: ...
+
 
 class Settings(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -33,15 +37,17 @@ class Settings(BaseModel):
     issuer: str | None = None
     data: Path | None = None
     kafka: str | None = None
+    webhooks_local: bool = False
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """`SANKOFA_ISSUER`, `SANKOFA_DATA` and `KAFKA_BOOTSTRAP_SERVERS`."""
+    """`SANKOFA_ISSUER`, `SANKOFA_DATA`, `KAFKA_BOOTSTRAP_SERVERS` and `SANKOFA_WEBHOOKS_LOCAL`."""
     data = environment.get("SANKOFA_DATA")
     return Settings(
         issuer=environment.get("SANKOFA_ISSUER") or None,
         data=Path(data) if data else None,
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
+        webhooks_local=environment.get("SANKOFA_WEBHOOKS_LOCAL") == "yes",
     )
 
 

@@ -20,6 +20,7 @@ from services.monitoring.domain.derivation import Known, Rows, persons_of, zone_
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.domain.series import Series
 from services.monitoring.domain.statements import STATEMENT, PeriodStatement
+from services.monitoring.domain.subscriptions import SUBSCRIPTION, Subscription
 from services.monitoring.domain.zones import OfficeRow, Zones, zones_of
 from services.monitoring.held import events_of, groups_of, held_of, profiles_of, subjects_of, timelines
 from services.monitoring.records import Batch, Mark, Publication
@@ -30,14 +31,34 @@ from shared.messaging.topics import TOPICS
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import Collection
-from shared.store.relations import collection_of
+from shared.store.relations import by_opening, collection_of, indexes_of
 
 T = TypeVar("T", bound=tuple[Any, ...])
 STATEMENTS: Aggregate[PeriodStatement] = Aggregate.of(STATEMENT, collection_of(STATEMENT))
 SERIES: Aggregate[Series] = Aggregate.of(statement_series.SERIES, Collection(statement_series.SERIES.name))
 # What was counted and what was issued, each under its digest.
 COUNTED, ISSUED = Collection("counted"), Collection("issued")
-COLLECTIONS: tuple[Collection, ...] = (STATEMENTS.collection, SERIES.collection, COUNTED, ISSUED)
+# An evaluator's subscription is kept by the account that made it.
+KEEPER = "keeper"
+SUBSCRIPTIONS: Aggregate[Subscription] = Aggregate.of(
+    SUBSCRIPTION,
+    Collection(
+        SUBSCRIPTION.name,
+        indexes_of(
+            SUBSCRIPTION, by_opening, assigned=lambda d: [d["private"][KEEPER]] if KEEPER in d["private"] else []
+        ),
+    ),
+)
+# Of each subscription how far its messages have come, under its id.
+DELIVERIES = Collection("deliveries")
+COLLECTIONS: tuple[Collection, ...] = (
+    STATEMENTS.collection,
+    SERIES.collection,
+    COUNTED,
+    ISSUED,
+    SUBSCRIPTIONS.collection,
+    DELIVERIES,
+)
 SHADOWS = shadows_collection({})
 # Cases whose time zone is another one than before, at once.
 MOVED_AT_ONCE = 2_000

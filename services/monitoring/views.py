@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.monitoring.domain.counted import CountedTable
 from services.monitoring.domain.statements import Waits
+from services.monitoring.domain.subscriptions import Content
 from shared.contracts.base import Date, Instant
 from shared.contracts.monitoring.statements import Positions
 from shared.web.acting import Seen
@@ -122,3 +123,33 @@ class CountedSeen(BaseModel):
 
     counted: str
     tables: tuple[CountedTable, ...]
+
+
+Outcome = Literal["delivered", "answered", "timed_out", "unreachable", "certificate_refused", "address_not_public"]
+
+
+class DeliverySeen(BaseModel):
+    """One try to send a message. `outcome`: `delivered`, `answered` by another status, or why nothing was answered."""
+
+    id: str
+    type: str
+    at: Instant
+    outcome: Outcome
+    status: int | None = None
+
+
+class SubscriptionSeen(Seen):
+    """An address that gets messages. `secret`: for ten minutes after it was made, for whoever asked for it. `reason`:
+    why it was stopped. Where one is read: how many were `delivered`, since when none is, when it is tried again, and
+    the last tries, the newest first."""
+
+    url: str
+    content: Content
+    office: str | None
+    opened_at: Instant
+    reason: Literal["address_gone", "address_silent"] | None = None
+    secret: str | None = None
+    delivered: int = 0
+    failing_since: Instant | None = None
+    next_try_at: Instant | None = None
+    deliveries: tuple[DeliverySeen, ...] = ()

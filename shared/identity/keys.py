@@ -6,6 +6,7 @@
 | `<service>/receipts/retired/<key id>.key` | seeds that signed before; their public halves stay published |
 | `<service>/blind-index.key`, `<service>/commands.key`, `<service>/cursor.key`, `<service>/audit.key` | HMAC-SHA256 |
 | `<service>/papers.key` | HMAC-SHA256 of the codes by which papers are checked |
+| `<service>/webhooks.key` | AES-256 of the secrets with which messages to other systems are signed |
 | `<service>/intake/<day>.key` | AES-256 of one day's submissions |
 | `<service>/drafts/<day>.key` | AES-256 of the drafts that were last edited on that day |
 | `<service>/jobs/<day>.key` | AES-256 of what the jobs hold that were asked for on that day |
@@ -100,6 +101,10 @@ class Keys:
     def paper_key(self, service: str) -> bytes:
         """Of the codes by which the service's papers are checked."""
         return self._bytes.take(f"{_named(service)}/papers.key")
+
+    def webhook_key(self, service: str) -> bytes:
+        """Under which the secrets of subscriptions are sealed."""
+        return self._bytes.take(f"{_named(service)}/webhooks.key")
 
     def intake_day_key(self, service: str, day: str) -> bytes:
         """The key of the day, `YYYY-MM-DD` in UTC; made where there is none. ValueError for no date."""

@@ -11,8 +11,8 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from joserfc import jwt
@@ -51,11 +51,14 @@ class TokenRefused(SankofaError):
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks. `account` stands for the person or institution; the subject itself, often an address, is not kept."""
+    """Who asks. `account` stands for the person or institution; the subject itself, often an address, is not kept.
+
+    `until`: when the token ends by which they are known; it makes nobody another one."""
 
     account: str
     role: Role
     office: str | None = None
+    until: datetime | None = field(default=None, compare=False)
 
 
 class IssuerKeys(Protocol):
@@ -162,7 +165,8 @@ class Verifier:
 
     def principal(self, claims: Mapping[str, Any]) -> Principal:
         """Whom verified claims stand for."""
-        return Principal(self.accounts.of(claims["sub"]), claims["role"], claims.get("office"))
+        until = datetime.fromtimestamp(claims["exp"], UTC)
+        return Principal(self.accounts.of(claims["sub"]), claims["role"], claims.get("office"), until)
 
 
 def _is_text(value: str) -> bool:

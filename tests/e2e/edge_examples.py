@@ -382,6 +382,11 @@ class Cases:
                 "read_model_rebuild": lambda: by_administrator,
                 "statements_freeze": lambda: by_administrator,
                 "exports_create": lambda: Ready(self._periods.ready_for("restate").programme),
+                "subscriptions_subscribe": Ready,
+                "subscriptions_resume": lambda: self._subscription("pause"),
+                **{
+                    f"subscriptions_{verb}": self._subscription for verb in ("test", "pause", "rotate", "resend", "end")
+                },
             },
         }
         service, name = operation.split(":")
@@ -430,6 +435,14 @@ class Cases:
             return replace(case, office=ASKED) if verb in _BY_THE_OTHER else case
 
         return ready
+
+    def _subscription(self, verb: str = "") -> Ready:
+        """Of an address that no name server knows, so nothing is ever sent."""
+        path, said = "/monitoring/v1/subscriptions", {"url": "https://nobody.invalid/x", "content": "statements"}
+        id = self._people.done(path, said)["id"]
+        if verb:
+            self._people.done(f"{path}/{id}/{verb}")
+        return Ready(id)
 
     def _plain(self, operation: str) -> Ready:
         id, office = brought(self._people, operation)

@@ -45,6 +45,8 @@ STATED = "trqn-1-stated"
 POISONED = derived_id("poisoned")
 # Monitoring parks nothing, and an export has ended before anybody ends it.
 NOTHING_PARKED = ("monitoring:parked_replay", "monitoring:parked_drop", "monitoring:jobs_cancel")
+# No name server knows it, so nothing is ever sent.
+SUBSCRIPTION = {"url": "https://nobody.invalid/x", "content": "statements"}
 UNKNOWN = {"unknown_field", "key_not_allowed", "not_allowed"}
 INSTITUTION = {
     "name": "Teacher training college",
@@ -439,6 +441,8 @@ def owned(people: People) -> dict[str, Case]:
         "files": Case(people.file(expert), me),
         "backlog": Case(""),
         "read-model": Case(""),
+        "feed": Case(""),
+        "subscriptions": Case(people.done("/monitoring/v1/subscriptions", SUBSCRIPTION)["id"]),
     }
 
 

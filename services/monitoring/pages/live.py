@@ -9,26 +9,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
+from services.monitoring.streaming import HEARTBEAT, HEARTBEAT_SECONDS, RETRY, Places, Stream
 from shared.clock import Runtime, stop_tasks
-from shared.errors import Overloaded, SankofaError
+from shared.errors import SankofaError
 from shared.telemetry.observability import count
-from shared.web.pages.kept import EVENTS
 
-AT_MOST, OF_ONE_ACCOUNT_AT_MOST = 1_000, 4
-HEARTBEAT_SECONDS = 15.0
 LOOK_SECONDS = 1.0
 # Looking takes a quarter of one thread at most.
 PAUSES = 3
-RETRY_MS = 3_000
 # What says no more than when it was asked.
 _OF_THE_ASKING = frozenset({"as_of", "final", "zone_data"})
 
@@ -64,14 +58,14 @@ class Live:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._watched: dict[Hashable, _Watched] = {}
-        self._open: Counter[str] = Counter()
+        self._places = Places()
         self._tasks: list[asyncio.Task[None]] = []
         self._ended = asyncio.Event()
 
     @property
     def streams(self) -> int:
         """How many are open."""
-        return self._open.total()
+        return self._places.taken
 
     async def stream(self, account: str, look: Look, seen: str, seconds: float) -> Stream:
         """The answer, which lasts so many seconds. `seen`: the digest of what the reader has before the eyes.
@@ -82,9 +76,7 @@ class Live:
         if look.key not in self._watched:
             # Asked here first, where whoever asks for what there is not is refused.
             await look.digest()
-        if self._open[account] >= OF_ONE_ACCOUNT_AT_MOST or self.streams >= AT_MOST:
-            raise Overloaded("live", retry_after_seconds=30, status=429)
-        self._open[account] += 1
+        self._places.take(account)
         watched = self._watched.setdefault(look.key, _Watched(look))
         watched.readers += 1
         if not self._tasks:
@@ -104,9 +96,7 @@ class Live:
         await stop_tasks(tasks)
 
     def _leave(self, account: str, watched: _Watched) -> None:
-        self._open[account] -= 1
-        if not self._open[account]:
-            del self._open[account]
+        self._places.leave(account)
         watched.readers -= 1
         if not watched.readers:
             del self._watched[watched.look.key]
@@ -117,7 +107,7 @@ class Live:
 
     async def _told(self, watched: _Watched, seen: str, seconds: float) -> AsyncGenerator[bytes]:
         until = self._runtime.monotonic() + seconds
-        yield f"retry: {RETRY_MS}\n\n".encode()
+        yield RETRY
         while not self._ended.is_set() and (left := until - self._runtime.monotonic()) > 0:
             changed = watched.changed
             if watched.digest and watched.digest != seen:
@@ -126,7 +116,7 @@ class Live:
             try:
                 await asyncio.wait_for(changed.wait(), min(left, HEARTBEAT_SECONDS))
             except TimeoutError:
-                yield b":\n\n"
+                yield HEARTBEAT
 
     async def _watch(self) -> None:
         while True:
@@ -151,20 +141,3 @@ class Live:
             watched.digest = digest
             before, watched.changed = watched.changed, asyncio.Event()
             before.set()
-
-
-class Stream(StreamingResponse):
-    """A stream of events; `leave` is called once when it has ended, however that was."""
-
-    def __init__(self, told: AsyncGenerator[bytes], leave: Callable[[], None]) -> None:
-        # A proxy that holds answers back until they are whole is asked not to.
-        super().__init__(told, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, media_type=EVENTS)
-        self._told = told
-        self._leave = leave
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._leave()
-            await self._told.aclose()

@@ -593,6 +593,9 @@ LOOKING: tuple[Step, ...] = (
     follows("main a[href^='/monitoring/indicators/']", "indicator"),
     links_lead_somewhere(),
     is_a_file("a[href*='table.csv']", b"\xef\xbb\xbf"),
+    opens("/monitoring/feed", "feed"),
+    links_lead_somewhere(),
+    opens("/monitoring/subscriptions/new/subscribe", "act"),
 )
 
 
@@ -628,6 +631,8 @@ ADMINISTERING: tuple[Step, ...] = (
     lambda walk: walk.reader.fill("text", "code: 1"),
     presses("main form button:not([tabindex])", 422, "check_definition refused"),
     opens("/registration/operation", "operation"),
+    opens("/monitoring/feed?days=30", "feed everything"),
+    shows("tbody tr"),
 )
 VISITING: tuple[Step, ...] = (
     begins,

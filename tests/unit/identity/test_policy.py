@@ -86,11 +86,13 @@ def test_an_evaluator_sees_figures_and_nothing_else(policy: Policy) -> None:
     """And has files made of those that were published."""
     rows = [row for row in policy.rows if row.role == "evaluator"]
     # `today` is a page of what waits under the other rows: nothing, for an evaluator.
-    figures = {"indicators", "periods", "series", "statements", "today"}
-    assert {row.resource for row in rows} <= figures | {"exports", "jobs"}
+    figures = {"feed", "indicators", "periods", "series", "statements", "today"}
+    assert {row.resource for row in rows} <= figures | {"exports", "jobs", "subscriptions"}
     assert {row.verb for row in rows if row.resource in figures} <= {"list", "read"}
     assert {row.verb for row in rows if row.resource == "exports"} <= {"create"}
     assert {row.relation for row in rows if row.resource == "jobs"} <= {"own"}
+    # Where what is published is sent is the evaluator's own to say, and changes no figure.
+    assert {row.relation for row in rows if row.resource == "subscriptions"} <= {"assigned"}
     assert not policy.allowed(who("evaluator"), "indicators", "disaggregate")
 
 

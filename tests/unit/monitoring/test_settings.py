@@ -15,9 +15,13 @@ def test_the_environment_names_issuer_folder_and_kafka() -> None:
         "SANKOFA_ISSUER": "https://login.example",
         "SANKOFA_DATA": "/data",
         "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
+        "SANKOFA_WEBHOOKS_LOCAL": "yes",
     }
-    expected = Settings(issuer="https://login.example", data=Path("/data"), kafka="kafka:9092")
+    expected = Settings(issuer="https://login.example", data=Path("/data"), kafka="kafka:9092", webhooks_local=True)
     assert read_settings(named) == expected
+    # Only that very word opens the own network.
+    for text in ("no", "1", "true", "YES"):
+        assert not read_settings({"SANKOFA_WEBHOOKS_LOCAL": text}).webhooks_local
     assert read_settings(dict.fromkeys(named, "")) == Settings()
 
 

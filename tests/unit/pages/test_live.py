@@ -12,9 +12,11 @@ import pytest
 import pytest_asyncio
 
 from deploy.cli.hosting import Ending
+from services.monitoring import streaming
 from services.monitoring.domain.statements import statement_id
 from services.monitoring.pages import live as module
-from services.monitoring.pages.live import OF_ONE_ACCOUNT_AT_MOST, Live, Look
+from services.monitoring.pages.live import Live, Look
+from services.monitoring.streaming import OF_ONE_ACCOUNT_AT_MOST
 from shared.clock import RealRuntime, derived_id
 from shared.errors import Overloaded, Unavailable
 from shared.identity.passes import Pass, sign_pass
@@ -241,7 +243,7 @@ async def test_readers_of_the_same_share_one_look_and_a_failure_is_tried_again()
 
 
 async def test_there_are_as_many_streams_as_a_replica_carries_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "AT_MOST", 2)
+    monkeypatch.setattr(streaming, "AT_MOST", 2)
     runtime = RealRuntime()
     live = Live(runtime)
     streams = [await live.stream(str(number), look(lambda: "a"), "", 60) for number in range(2)]

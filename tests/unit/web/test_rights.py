@@ -106,7 +106,7 @@ async def test_every_route_has_a_row(running: Running) -> None:
     needed = {(route.right.resource, route.right.verb) for route in routes if route.right}
     assert needed <= rows
     # What a request asks for beside its route: a past instant, and figures broken down.
-    assert rows - needed <= {("facts", "record-late"), ("indicators", "disaggregate")}
+    assert rows - needed <= {("facts", "record-late"), ("indicators", "disaggregate"), ("feed", "follow-cases")}
 
 
 async def test_every_role_gets_what_its_rows_say(running: Running) -> None:

@@ -101,31 +101,57 @@ const renewing = renewal && setInterval(() => {
 }, 240000);
 
 // Figures that have changed are fetched again while somebody looks at them; nobody's place on the page is lost.
-let told = null;
+const shortest = 1000, longest = 60000;
+let told = null, waiting = 0, pause = shortest;
 const show = async () => {
   const answer = await fetch(location.href, { credentials: "same-origin", cache: "no-store" });
+  if (!answer.ok) throw new Error("not now");
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const now = page.querySelector("[data-live]"), shown = document.querySelector("[data-live]");
-  if (!answer.ok || !now || now.dataset.live === shown.dataset.live) return;
+  if (!now || now.dataset.live === shown.dataset.live) return;
   shown.replaceWith(now);
   const words = document.querySelector("[data-told]");
   words.textContent = words.dataset.words;
 };
+// The address of a stream names what is on the page: whatever changed while nothing could be heard is told by it.
+const live = () => !document.hidden && document.querySelector("[data-live]")?.dataset.live;
+const hush = () => {
+  if (told) told.close();
+  told = null;
+  clearTimeout(waiting);
+};
 const listen = () => {
-  const shown = document.querySelector("[data-live]");
-  if (told || !shown || !shown.dataset.live || document.hidden) return;
-  told = new EventSource(shown.dataset.live);
-  told.addEventListener("changed", () => show().catch(() => {}));
-  // A stream ends with the pass that opened it: the browser asks again by itself, and is refused without another pass.
-  told.addEventListener("error", () => {
-    if (told.readyState !== EventSource.CLOSED) return;
-    told = null;
-    if (rounds >= 0) setTimeout(() => renew().then(listen, listen), 15000);
+  const address = live();
+  if (told || !address) return;
+  const source = told = new EventSource(address);
+  source.addEventListener("open", () => pause = shortest);
+  source.addEventListener("changed", () => show().catch(again));
+  // It comes back by itself after a broken line, and never after an answer that is not 200: a proxy's 502 ends it.
+  source.addEventListener("error", () => {
+    if (source === told && source.readyState === EventSource.CLOSED) again();
   });
 };
+const again = () => {
+  hush();
+  if (rounds < 0) return;
+  waiting = setTimeout(() => renew().catch(() => {}).then(ask).catch(again), pause);
+  pause = Math.min(2 * pause, longest) * (0.8 + Math.random() / 5);
+};
+// Only an answer that was fetched says its status; 204 alone means that there is nothing more to be told.
+const ask = async () => {
+  const address = live(), looking = new AbortController();
+  if (!address) return;
+  const { ok, status } = await fetch(address, {
+    credentials: "same-origin", cache: "no-store", headers: { Accept: "text/event-stream" }, signal: looking.signal,
+  });
+  looking.abort();
+  if (status === 204) return;
+  if (!ok) throw new Error("not yet");
+  listen();
+};
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) listen();
-  else if (told) told = told.close() || null;
+  if (document.hidden) hush();
+  else listen();
 });
 listen();
 
