@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from fastapi import FastAPI
+
 from services.monitoring.answers import Figures
 from services.monitoring.api import Api
 from services.monitoring.drawing import Drawing
@@ -67,33 +69,35 @@ class MonitoringService:
         self.replica.also_reads(self.follower.lag)
         self._rebuilding = asyncio.Lock()
         self.kept = Kept(ports.store)
-        published = Published(ports.store, self.kept, self.replica.definitions)
-        self.figures = Figures(self.follower, self.replica.definitions, ports.runtime, published)
+        self.published = Published(ports.store, self.kept, self.replica.definitions)
+        self.figures = Figures(self.follower, self.replica.definitions, ports.runtime, self.published)
         self.freezing = FreezingPeriods(self.replica, self.follower, self.kept)
         self.issuing = Issuing(self.replica, self.kept, ports.keys)
         self.replica.sweeps(STATEMENTS.collection, self._on_a_period)
+        self.exporting = Exporting(self.published, self.replica.definitions, ports.runtime)
+        self.jobs = self.replica.works([self.exporting.kind()])
         cursors = Cursors(ports.keys.cursor_key(SERVICE), lambda: self.replica.kernel.epoch, ports.runtime)
-        pulling = Pulling(ports.log, Messages(ports.keys), cursors, ports.runtime)
-        self.feed = FeedApi(pulling, ports.runtime)
-        self.deliveries = Deliveries(self.replica, pulling, Outbound(local=settings.webhooks_local))
+        self.pulling = Pulling(ports.log, Messages(ports.keys), cursors, ports.runtime)
+        self.feed = FeedApi(self.pulling, ports.runtime)
+        self.deliveries = Deliveries(self.replica, self.pulling, Outbound(local=settings.webhooks_local))
         self.replica.sweeps(DELIVERIES, self.deliveries.fire, always_due=True)
         subscriptions = Subscriptions(self.replica, local=settings.webhooks_local)
         self.cases = (*served_cases(self.freezing), served_subscriptions(subscriptions))
-        statements = StatementsApi(ports, self.kept, published, self.follower, self.replica.definitions)
-        exporting = Exporting(published, self.replica.definitions, ports.runtime)
-        self.jobs = self.replica.works([exporting.kind()])
-        exports = exports_router(exporting, self.jobs)
-        api = Api(self.figures, published, self.replica.definitions, self.rebuild)
         self.drawing = Drawing()
         self.pages = Pages(self.figures, self.replica.definitions, self.drawing, ports.runtime)
-        self.app = served(
+        self.app = self._served(settings)
+
+    def _served(self, settings: Placed) -> FastAPI:
+        ports, definitions = self.ports, self.replica.definitions
+        statements = StatementsApi(ports, self.kept, self.published, self.follower, definitions)
+        app = served(
             self.replica,
             settings.issuer,
             cases=self.cases,
             routers=[
-                api.router,
+                Api(self.figures, self.published, definitions, self.rebuild).router,
                 statements.router,
-                exports,
+                exports_router(self.exporting, self.jobs),
                 self.feed.router,
                 keys_router(SERVICE, ports.keys),
             ],
@@ -104,10 +108,14 @@ class MonitoringService:
             follows=followed(),
             further=[*(Further.of(name) for name in self.beside), Further("feed", feed.link, ("feed", "read"))],
         )
-        self.app.include_router(self.pages.router)
-        self.app.include_router(ExportPages(exporting, self.jobs, published, self.replica.definitions).router)
-        self.app.include_router(StatementPages(ports.store, self.kept, published, self.replica.definitions).router)
-        self.app.include_router(feed.FeedPages(pulling, ports.runtime).router)
+        for pages in (
+            self.pages,
+            ExportPages(self.exporting, self.jobs, self.published, definitions),
+            StatementPages(ports.store, self.kept, self.published, definitions),
+            feed.FeedPages(self.pulling, ports.runtime),
+        ):
+            app.include_router(pages.router)
+        return app
 
     async def _on_a_period(self, document: Document) -> None:
         await self.freezing.count(document)
