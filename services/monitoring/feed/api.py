@@ -116,6 +116,7 @@ class FeedApi:
                 methods=["GET"],
                 summary=summary,
                 operation_id=endpoint.__name__,
+                response_class=Response if responses is STREAMED else JSONResponse,
                 openapi_extra={"parameters": parameters, "responses": responses},
                 tags=["feed"],
             )
