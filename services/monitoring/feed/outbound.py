@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ import httpx
 
 from shared.errors import Refusal
 
-SECONDS = 15.0
+SECONDS, CONNECT_SECONDS = 15.0, 4.0
 AT_ONCE = 8
 NOT_PUBLIC = "address_not_public"
 # What some versions of Python take for public; and where an address stands for another one, which may be any.
@@ -105,7 +106,11 @@ class Guarded(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectError(type(error).__name__) from None
         if not addresses or not (self._local or all(map(is_public, addresses))):
             raise NotPublic
-        return await self._backend.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+        for address in addresses[:-1]:
+            # A name often has an address of a kind that this machine cannot reach.
+            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return await self._backend.connect_tcp(address, port, CONNECT_SECONDS, local_address, socket_options)
+        return await self._backend.connect_tcp(addresses[-1], port, CONNECT_SECONDS, local_address, socket_options)
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None

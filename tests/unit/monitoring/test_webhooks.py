@@ -195,6 +195,13 @@ async def test_the_connection_goes_to_the_address_that_was_looked_at(monkeypatch
     assert (answer.outcome, asked, connected) == ("unreachable", [HOST], ["93.184.215.14"])
 
 
+async def test_of_several_addresses_one_that_can_be_reached_is_enough() -> None:
+    async with answering(b"HTTP/1.1 204 No Content\r\n\r\n") as (port, came):
+        out = Outbound(local=True, resolve=naming("127.9.9.9", "127.0.0.1"))
+        assert (await out.post(f"http://{HOST}:{port}/x", {}, BODY)).delivered
+        assert len(came) == 1
+
+
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """A certificate for that name by its own key, and the key."""
     key = ec.generate_private_key(ec.SECP256R1())
