@@ -585,14 +585,34 @@ TWO_AT_ONE_CASE: tuple[Step, ...] = (
     sends("case"),
     cancelled_while_typing,
 )
+
+
+def what_was_published(walk: Walk) -> None:
+    """Before any page is looked at: it takes seconds, in which no page could speak to the test."""
+    walk.ids |= {"stated": walk.town.stated.programme, "period": walk.town.stated.id}
+
+
+def a_spreadsheet(walk: Walk) -> None:
+    walk.reader.page.locator("input[name='format'][value='csv']").check()
+
+
 LOOKING: tuple[Step, ...] = (
     begins,
+    what_was_published,
     enters(EVALUATOR),
     opens("/today", "today"),
     opens("/monitoring/indicators", "dashboard"),
     follows("main a[href^='/monitoring/indicators/']", "indicator"),
     links_lead_somewhere(),
     is_a_file("a[href*='table.csv']", b"\xef\xbb\xbf"),
+    opens("/monitoring/published/{stated}", "statements"),
+    follows("tbody a[href*='/published/']", "statement"),
+    opens("/monitoring/exports/{stated}", "exports"),
+    presses("#ask button", 422, "exports refused"),
+    a_spreadsheet,
+    presses("#ask button", 303, "job"),
+    opens("/monitoring/exports/{stated}", "exports"),
+    shows("tbody tr"),
 )
 
 
@@ -620,6 +640,7 @@ ASKING_WHO_READ: tuple[Step, ...] = (
 )
 ADMINISTERING: tuple[Step, ...] = (
     begins,
+    what_was_published,
     enters("administrator@"),
     opens("/today", "today"),
     opens(f"/registration/programmes/{PROGRAMME}/definition", "definition"),
@@ -628,6 +649,7 @@ ADMINISTERING: tuple[Step, ...] = (
     lambda walk: walk.reader.fill("text", "code: 1"),
     presses("main form button:not([tabindex])", 422, "check_definition refused"),
     opens("/registration/operation", "operation"),
+    opens("/monitoring/statements/{period}/figures", "counted"),
 )
 VISITING: tuple[Step, ...] = (
     begins,
