@@ -9,6 +9,8 @@ from typing import Any
 
 from tests.e2e.edge_world import People, running_programme
 
+# A programme of which something was published.
+STATED = "trqn-1-stated"
 PERIOD = "first-report"
 ADMINISTRATOR: Mapping[str, Any] = {"role": "administrator", "office": None, "subject": "maker"}
 CHECKER: Mapping[str, Any] = {**ADMINISTRATOR, "subject": "checker"}

@@ -33,15 +33,13 @@ from tests.e2e.edge_checks import (
 )
 from tests.e2e.edge_examples import Cases, Operation, Ready, documents, posts, substituted
 from tests.e2e.edge_fuzz import fuzz
-from tests.e2e.edge_periods import exported, frozen, published
+from tests.e2e.edge_periods import STATED, exported, frozen, published
 from tests.e2e.edge_plain import opened, plain_cases
 from tests.e2e.edge_policy import BAD_BODY, Case, everybody, expected, pages, routes
 from tests.e2e.edge_world import OFFICE, OTHER_OFFICE, PDF, PROGRAMME, People, terms
 from tests.e2e.system import SERVICES, System
 from tests.store_files import rows_in
 
-# A programme of which something was published.
-STATED = "trqn-1-stated"
 POISONED = derived_id("poisoned")
 # Monitoring parks nothing, and an export has ended before anybody ends it.
 NOTHING_PARKED = ("monitoring:parked_replay", "monitoring:parked_drop", "monitoring:jobs_cancel")

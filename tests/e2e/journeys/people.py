@@ -585,8 +585,20 @@ TWO_AT_ONE_CASE: tuple[Step, ...] = (
     sends("case"),
     cancelled_while_typing,
 )
+
+
+def what_was_published(walk: Walk) -> None:
+    """Before any page is looked at: it takes seconds, in which no page could speak to the test."""
+    walk.ids |= {"stated": walk.town.stated.programme, "period": walk.town.stated.id}
+
+
+def a_spreadsheet(walk: Walk) -> None:
+    walk.reader.page.locator("input[name='format'][value='csv']").check()
+
+
 LOOKING: tuple[Step, ...] = (
     begins,
+    what_was_published,
     enters(EVALUATOR),
     opens("/today", "today"),
     opens("/monitoring/indicators", "dashboard"),
@@ -596,6 +608,14 @@ LOOKING: tuple[Step, ...] = (
     opens("/monitoring/feed", "feed"),
     links_lead_somewhere(),
     opens("/monitoring/subscriptions/new/subscribe", "act"),
+    opens("/monitoring/published/{stated}", "statements"),
+    follows("tbody a[href*='/published/']", "statement"),
+    opens("/monitoring/exports/{stated}", "exports"),
+    presses("#ask button", 422, "exports refused"),
+    a_spreadsheet,
+    presses("#ask button", 303, "job"),
+    opens("/monitoring/exports/{stated}", "exports"),
+    shows("tbody tr"),
 )
 
 
@@ -623,6 +643,7 @@ ASKING_WHO_READ: tuple[Step, ...] = (
 )
 ADMINISTERING: tuple[Step, ...] = (
     begins,
+    what_was_published,
     enters("administrator@"),
     opens("/today", "today"),
     opens(f"/registration/programmes/{PROGRAMME}/definition", "definition"),
@@ -633,6 +654,7 @@ ADMINISTERING: tuple[Step, ...] = (
     opens("/registration/operation", "operation"),
     opens("/monitoring/feed?days=30", "feed everything"),
     shows("tbody tr"),
+    opens("/monitoring/statements/{period}/figures", "counted"),
 )
 VISITING: tuple[Step, ...] = (
     begins,

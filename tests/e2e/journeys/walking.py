@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response
 
+from tests.e2e.edge_periods import STATED, Frozen, frozen, published
 from tests.e2e.edge_world import People
 
 # What passed is not told: of a long form it is half a megabyte.
@@ -57,6 +59,13 @@ class Town:
     @property
     def url(self) -> str:
         return self.people.system.url
+
+    @cached_property
+    def stated(self) -> Frozen:
+        """A period that was published, of a programme of its own."""
+        (period,) = frozen(self.people, STATED)
+        published(self.people, period)
+        return period
 
 
 @dataclass
