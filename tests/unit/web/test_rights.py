@@ -26,6 +26,7 @@ from shared.web.callers import guarded_routes
 from shared.web.front import Front
 
 SERVICES = ("registration", "matching", "placement", "monitoring")
+STREAMS = frozenset({"/v1/feed"})
 # Open on purpose: health, the contracts, style and script, keys that verify receipts, what asks for a session itself.
 OPEN = {
     "/health/live",
@@ -126,7 +127,9 @@ async def test_every_role_gets_what_its_rows_say(running: Running) -> None:
         for role, bearer in bearers.items():
             asked += 1
             granted = policy.allowed(Principal("a", role, "kabul"), route.right.resource, route.right.verb)
-            answer = await running.http.request(route.method, url, json=example, headers=bearer)
+            # An answer that goes on for as long as somebody reads is asked for without its body.
+            method = "HEAD" if route.path in STREAMS and granted else route.method
+            answer = await running.http.request(method, url, json=example, headers=bearer)
             refused = answer.status_code == 403 and answer.json()["rule"] == "role_may_not"
             assert refused is not bool(granted), (role, route, answer.text)
             assert answer.status_code != 500, (role, route)
