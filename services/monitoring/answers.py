@@ -125,9 +125,9 @@ class Figures:
         viewer = _of_office(viewer, definition, asked.office)
         wanted = choose(definition)
         asked_ms = asked_as_of(asked.as_of)
-        check_known(asked_ms, self._follower.watermark_ms)
         if not viewer.live:
             return await self._published_sheet(definition, version, asked, wanted)
+        check_known(asked_ms, self._follower.watermark_ms)
         as_of = self._follower.head_ms if asked_ms is None else asked_ms
         questions = [Question(definition, one.indicator, as_of, one.period, one.by, viewer.office) for one in wanted]
         # Looked at before it is counted: by then more may be final than was counted.
@@ -143,6 +143,10 @@ class Figures:
         self, definition: Definition, version: int, asked: Asked, wanted: Sequence[Wanted]
     ) -> Sheet:
         """The same as it was published, as of that instant the newest statements."""
+        issued = (await self._published.series(definition.code)).issued
+        # Whatever was issued may be asked for, though other partitions are not yet known to have come that far.
+        newest_ms = max((milliseconds_of(one.at) for one in issued), default=0)
+        check_known(asked_as_of(asked.as_of), max(newest_ms, self._follower.watermark_ms))
         for one in wanted:
             check_published(definition, one.period, [dimension.code for dimension in one.by])
         until = None if asked.as_of is None else _INSTANT.validate_python(asked.as_of)

@@ -5,7 +5,7 @@ A route that asks for a job calls `asked_for()` and answers with `accepted()`; i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Literal, get_args
 
@@ -17,7 +17,6 @@ from starlette.responses import Response
 from shared.cases.bodies import Input
 from shared.contracts.base import Instant
 from shared.errors import Refusal
-from shared.jobs.content import Content
 from shared.jobs.documents import JOBS, OPEN, WAITING, Status, waiting_under
 from shared.jobs.kinds import CANCEL, CONFIRM, DOWNLOAD, LIST, READ
 from shared.jobs.running import ENDED, EXPIRED, NOT_WAITING, TOO_MANY, Jobs
@@ -30,6 +29,7 @@ from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.commands import cause, expected_version
 from shared.web.conditions import VERSIONED
+from shared.web.handed import handed_out
 from shared.web.json import representation
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, Paged, page, query
 from shared.web.problems import etag
@@ -44,8 +44,6 @@ IN_A_STATE: Mapping[str, Any] = {
 }
 COUNTED_AT_MOST = 100
 JSON = "application/json"
-# Nothing in a file may run or ask for anything, in whatever way a browser comes to show it.
-SANDBOXED = "sandbox; default-src 'none'; frame-ancestors 'none'"
 
 
 class RowProblemSeen(BaseModel):
@@ -370,31 +368,6 @@ async def job_file(jobs: Jobs, document: Document, name: str, account: str) -> R
     if name not in offered:
         raise Refusal("not_found", status=404)
     content = await jobs.content(document)
-    parts = content.read(name)
-    # What cannot be opened is refused before the answer begins.
-    first = await anext(parts, b"")
+    answer = await handed_out(name, offered[name], content.size(name), content.read(name))
     await jobs.note_fetch(document["_id"], account)
-    return _Kept(name, offered[name], content, first, parts)
-
-
-class _Kept(Response):
-    """Piece by piece, so that a file is in no memory whole."""
-
-    def __init__(self, name: str, media_type: str, content: Content, first: bytes, parts: AsyncIterator[bytes]) -> None:
-        super().__init__()
-        self.init_headers(
-            {
-                "Content-Type": media_type,
-                "Content-Length": str(content.size(name)),
-                "Content-Disposition": f'attachment; filename="{name}"',
-                "Content-Security-Policy": SANDBOXED,
-            }
-        )
-        self._first, self._parts = first, parts
-
-    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": self._first, "more_body": True})
-        async for part in self._parts:
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+    return answer

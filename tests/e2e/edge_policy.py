@@ -86,7 +86,8 @@ def expected(service: str, route: Guarded, case: Case, who: Somebody) -> tuple[i
     seen = case.seen(grants, who)
     if service == "monitoring" and route.right.resource in ("indicators", "periods", "feed"):
         # Figures are nobody's document; an officer's are those of the token's office, and there must be one.
-        homeless = who.office is None and grants[0].relation == "office" and route.right.resource != "periods"
+        of_an_office = "indicators" in route.path or route.right.resource == "feed"
+        homeless = who.office is None and grants[0].relation == "office" and of_an_office
         return (403 if homeless else 200), False
     if "{" not in route.path:
         return (422 if route.method == "POST" else 200), seen

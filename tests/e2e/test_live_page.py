@@ -12,26 +12,21 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvicorn
 from playwright.async_api import Page, async_playwright
 
-from services.monitoring.app import MonitoringService
-from services.monitoring.follower import Pace
 from services.monitoring.pages import live
-from services.monitoring.settings import Settings
-from services.monitoring.store import COLLECTIONS, SHADOWS
 from shared.clock import derived_id
 from shared.identity.passes import Pass, sign_pass
 from shared.identity.tokens import Principal
-from shared.replica import Ports, stored
 from shared.web.front import Front
 from shared.web.pages.readers import PASS_COOKIE
 from tests.e2e.chromium import ARGUMENTS, EXECUTABLE
 from tests.unit.monitoring.story import PROGRAMME, Story
-from tests.unit.pages.test_figures import tell, told
+from tests.unit.monitoring.telling import monitoring, tell
+from tests.unit.pages.test_figures import told
 from tests.unit.registration.serving import Serving
 
 OUTAGE_SECONDS = 2.0
@@ -161,11 +156,8 @@ async def looked_at(folder: Path, proxy: str = "") -> AsyncIterator[Looked]:
     if not EXECUTABLE.exists():
         pytest.skip(f"no browser: {EXECUTABLE} is missing (`make browser`)")
 
-    def build(ports: Ports, _settings: Any) -> MonitoringService:
-        return MonitoringService(ports, Settings(data=folder), Pace(linger_seconds=0.0, idle_seconds=0.05))
-
     async with AsyncExitStack() as stack:
-        serving = await stack.enter_async_context(Serving("monitoring", stored(COLLECTIONS, SHADOWS), build))
+        serving = await stack.enter_async_context(monitoring(folder))
         story = told()
         await tell(serving, story)
         between = Between(await stack.enter_async_context(served(serving)))

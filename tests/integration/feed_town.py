@@ -5,29 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-from services.monitoring.app import MonitoringService
-from services.monitoring.follower import Pace
-from services.monitoring.settings import Settings
-from services.monitoring.store import COLLECTIONS, SHADOWS
 from shared.identity.roles import Role
-from shared.messaging.port import Message, Record
-from shared.replica import Ports, stored
 from tests.unit.monitoring.story import Story
 from tests.unit.registration.serving import Serving
 
 WAIT_SECONDS = 5.0
-
-
-@asynccontextmanager
-async def feeding(folder: Path) -> AsyncIterator[Serving]:
-    def build(ports: Ports, _settings: Any) -> MonitoringService:
-        return MonitoringService(ports, Settings(data=folder), Pace(linger_seconds=0.0, idle_seconds=0.05))
-
-    async with Serving("monitoring", stored(COLLECTIONS, SHADOWS), build) as serving:
-        yield serving
 
 
 def two_offices() -> Story:
@@ -39,12 +23,6 @@ def two_offices() -> Story:
     story.office = "bogota"
     story.person("dan")
     return story
-
-
-async def append(edge: Serving, records: list[Record]) -> None:
-    for record in records:
-        message = Message((record.key or b"").decode(), record.value or b"", record.headers)
-        await edge.log.append(record.topic, record.partition, [message])
 
 
 class Listening:

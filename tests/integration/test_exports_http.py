@@ -16,22 +16,17 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from services.monitoring.app import MonitoringService
 from services.monitoring.exports.formats import FORMATS
-from services.monitoring.follower import Pace
-from services.monitoring.settings import Settings
-from services.monitoring.store import COLLECTIONS, SHADOWS
 from services.monitoring.work import exporting
 from services.monitoring.work.exporting import FormatCode, Language
 from shared.identity.roles import Role
 from shared.jobs.documents import FETCHES_KEPT, JOB_PIECES
 from shared.jobs.kinds import Step, Work
 from shared.jobs.running import Jobs
-from shared.replica import Ports, stored
 from shared.web.pages.languages import LANGUAGES
-from tests.integration.test_statements_http import known
 from tests.unit.monitoring.stating import ask, in_state, issued, published
 from tests.unit.monitoring.story import DEFINITION, PROGRAMME, Story
+from tests.unit.monitoring.telling import monitoring, tell
 from tests.unit.pages.test_cases import held, reader
 from tests.unit.registration.serving import Serving
 
@@ -58,14 +53,10 @@ def told() -> Story:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serving]:
-    def build(ports: Ports, _settings: Any) -> MonitoringService:
-        folder = tmp_path_factory.mktemp("monitoring")
-        return MonitoringService(ports, Settings(data=folder), Pace(linger_seconds=0.0, idle_seconds=0.05))
-
-    async with Serving("monitoring", stored(COLLECTIONS, SHADOWS), build) as serving:
+    async with monitoring(tmp_path_factory.mktemp("monitoring")) as serving:
         nothing = await serving.post(EXPORTS, "evaluator", {"format": "csv"})
         assert nothing.status_code == 404, "nobody published such a programme"
-        await known(serving, told())
+        await tell(serving, told())
         early = await serving.post(EXPORTS, "evaluator", {"format": "csv"})
         assert (early.status_code, early.json()["rule"]) == (422, "nothing_published_yet")
         await issued(serving, "january", "odd")

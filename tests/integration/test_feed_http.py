@@ -15,15 +15,16 @@ from services.monitoring.feed import pulling
 from shared.canonical import canonical_json
 from shared.identity.keys import verify_receipt
 from shared.identity.roles import Role
-from tests.integration.feed_town import append, feeding, two_offices
+from tests.integration.feed_town import two_offices
 from tests.unit.monitoring.stating import issued
 from tests.unit.monitoring.story import DEFINITION, PROGRAMME, Story
+from tests.unit.monitoring.telling import append, monitoring
 from tests.unit.registration.serving import Serving
 
 
 @pytest.fixture
 async def edge(tmp_path: Path) -> AsyncIterator[Serving]:
-    async with feeding(tmp_path) as serving:
+    async with monitoring(tmp_path) as serving:
         yield serving
 
 

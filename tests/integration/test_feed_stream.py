@@ -16,7 +16,8 @@ from services.monitoring import streaming
 from services.monitoring.feed import api, tailing
 from services.monitoring.streaming import OF_ONE_ACCOUNT_AT_MOST
 from shared.errors import Unavailable
-from tests.integration.feed_town import append, feeding, listening, two_offices
+from tests.integration.feed_town import listening, two_offices
+from tests.unit.monitoring.telling import append, monitoring
 from tests.unit.registration.serving import Serving
 
 
@@ -29,7 +30,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def edge(tmp_path: Path) -> AsyncIterator[Serving]:
-    async with feeding(tmp_path) as serving:
+    async with monitoring(tmp_path) as serving:
         yield serving
 
 

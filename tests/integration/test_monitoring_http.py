@@ -8,14 +8,10 @@ from typing import Any
 
 import pytest
 
-from services.monitoring.app import MonitoringService
-from services.monitoring.follower import Pace
-from services.monitoring.settings import Settings
-from services.monitoring.store import COLLECTIONS, SHADOWS
 from shared.contracts.registration.programmes import ProgrammePublished
 from shared.messaging.port import Message
-from shared.replica import Ports, stored
 from tests.unit.monitoring.story import DEFINITION, PROGRAMME, START, Story, entry
+from tests.unit.monitoring.telling import monitoring, tell
 from tests.unit.registration.serving import Serving
 
 INDICATORS = f"/programmes/{PROGRAMME}/indicators"
@@ -23,24 +19,8 @@ INDICATORS = f"/programmes/{PROGRAMME}/indicators"
 
 @pytest.fixture
 async def edge(tmp_path: Path) -> AsyncIterator[Serving]:
-    def build(ports: Ports, _settings: Any) -> MonitoringService:
-        return MonitoringService(ports, Settings(data=tmp_path), Pace(linger_seconds=0.0, idle_seconds=0.05))
-
-    async with Serving("monitoring", stored(COLLECTIONS, SHADOWS), build) as serving:
+    async with monitoring(tmp_path) as serving:
         yield serving
-
-
-async def known(edge: Serving, story: Story, first: int = 0) -> None:
-    """Appends what the story tells from there on, and waits until it is read."""
-    for record in story.records[first:]:
-        message = Message((record.key or b"").decode(), record.value or b"", record.headers)
-        await edge.log.append(record.topic, record.partition, [message])
-
-    async def read() -> bool:
-        definitions = edge.service.replica.definitions
-        return PROGRAMME in definitions.codes() and bool((await edge.service.unfinished())["quiet"])
-
-    await edge.eventually(read)
 
 
 def told(women: int = 12, men: int = 12) -> Story:
@@ -59,7 +39,7 @@ async def value(edge: Serving, code: str, role: Any = "administrator", query: st
 
 
 async def test_figures_appear_from_the_topics(edge: Serving) -> None:
-    await known(edge, told())
+    await tell(edge, told())
     answer = await edge.get(f"{INDICATORS}?period=whole&by=sex", "administrator")
     assert answer.status_code == 200
     found = {item["code"]: item for item in answer.json()["items"]}
@@ -73,7 +53,7 @@ async def test_figures_appear_from_the_topics(edge: Serving) -> None:
 
 
 async def test_an_officer_sees_the_own_office_and_an_evaluator_no_breakdown(edge: Serving) -> None:
-    await known(edge, told())
+    await tell(edge, told())
     assert await value(edge, "returns", "officer", office="kabul") == 24
     assert await value(edge, "returns", "officer", office="bogota") == 0
     answer = (await edge.get(f"{INDICATORS}/returns", "evaluator")).json()
@@ -104,7 +84,7 @@ async def test_an_officer_sees_the_own_office_and_an_evaluator_no_breakdown(edge
 async def test_bad_questions_are_problems_that_name_their_rule(
     edge: Serving, path: str, status: int, rule: str
 ) -> None:
-    await known(edge, told(1, 0))
+    await tell(edge, told(1, 0))
     answer = await edge.get(path, "administrator")
     assert (answer.status_code, answer.json()["rule"]) == (status, rule), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -122,7 +102,7 @@ async def test_names_are_told_in_the_language_that_is_asked_for_and_codes_are_co
     story.tell(PROGRAMME, published, office=None)
     story.person("1", sex="female")
     story.returned("1")
-    await known(edge, story)
+    await tell(edge, story)
     for header, mark in (("fr-CH, en;q=0.5", " (fr)"), ("ar, fr;q=0.1", ""), ("tg", ""), (None, "")):
         headers = {} if header is None else {"Accept-Language": header}
         bearer = {"authorization": f"Bearer {edge.issuer.issue('administrator', None)}", **headers}
@@ -141,16 +121,16 @@ async def test_names_are_told_in_the_language_that_is_asked_for_and_codes_are_co
 
 async def test_a_correction_shows_in_the_figures(edge: Serving) -> None:
     story = told(1, 1)
-    await known(edge, story)
+    await tell(edge, story)
     assert await value(edge, "women") == 1
     before = len(story.records)
     story.profile("1", [entry("1", "first", sex="male"), entry("1", "second", hours=1, sex="female")])
-    await known(edge, story, before)
+    await tell(edge, story, before)
     assert await value(edge, "women", query="?period=january") == 2
 
 
 async def test_a_rebuild_says_what_it_found_and_the_answers_go_on(edge: Serving, tmp_path: Path) -> None:
-    await known(edge, told(3, 3))
+    await tell(edge, told(3, 3))
     assert (await edge.post("/read-model/rebuild", "officer")).status_code == 403
     for body in ({"tables": []}, [], "all", 1, [{}]):
         assert (await edge.post("/read-model/rebuild", "administrator", body)).status_code == 422, body
@@ -165,7 +145,7 @@ async def test_a_rebuild_says_what_it_found_and_the_answers_go_on(edge: Serving,
 
 
 async def test_the_backlog_says_what_is_unread_and_what_could_not_be_read(edge: Serving) -> None:
-    await known(edge, told(1, 0))
+    await tell(edge, told(1, 0))
     await edge.log.append("matching.matches", 0, [Message("nobody", b"not an event", (("ce_type", b"\xff"),))])
 
     async def read() -> bool:

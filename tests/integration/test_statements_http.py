@@ -5,20 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from services.monitoring.app import MonitoringService
-from services.monitoring.follower import Pace
-from services.monitoring.settings import Settings
-from services.monitoring.store import COLLECTIONS, SHADOWS
 from shared.canonical import canonical_json
 from shared.identity.keys import verify_receipt
-from shared.messaging.port import Message
-from shared.replica import Ports, stored
 from tests.unit.monitoring.stating import ask, in_state, published
 from tests.unit.monitoring.story import DEFINITION, PROGRAMME, Story
+from tests.unit.monitoring.telling import monitoring, tell
 from tests.unit.registration.serving import Serving
 
 TABLES = [{"periods": ["january"]}, {"indicators": ["returns", "persons"], "periods": ["january"], "by": ["sex"]}]
@@ -26,24 +20,8 @@ TABLES = [{"periods": ["january"]}, {"indicators": ["returns", "persons"], "peri
 
 @pytest.fixture
 async def edge(tmp_path: Path) -> AsyncIterator[Serving]:
-    def build(ports: Ports, _settings: Any) -> MonitoringService:
-        return MonitoringService(ports, Settings(data=tmp_path), Pace(linger_seconds=0.0, idle_seconds=0.05))
-
-    async with Serving("monitoring", stored(COLLECTIONS, SHADOWS), build) as serving:
+    async with monitoring(tmp_path) as serving:
         yield serving
-
-
-async def known(edge: Serving, story: Story, first: int = 0) -> None:
-    """Appends what the story tells from there on, and waits until it is read."""
-    for record in story.records[first:]:
-        message = Message((record.key or b"").decode(), record.value or b"", record.headers)
-        await edge.log.append(record.topic, record.partition, [message])
-
-    async def read() -> bool:
-        definitions = edge.service.replica.definitions
-        return PROGRAMME in definitions.codes() and bool((await edge.service.unfinished())["quiet"])
-
-    await edge.eventually(read)
 
 
 def told(women: int = 40, men: int = 30) -> Story:
@@ -56,7 +34,7 @@ def told(women: int = 40, men: int = 30) -> Story:
 
 
 async def test_a_period_is_frozen_verified_by_another_published_and_signed(edge: Serving) -> None:
-    await known(edge, told())
+    await tell(edge, told())
     opened = await ask(edge, "/statements", {"programme": PROGRAMME, "period": "january"}, status=201)
     id = opened["id"]
     assert opened["state"] == "freezing"
@@ -87,7 +65,7 @@ async def test_a_period_is_frozen_verified_by_another_published_and_signed(edge:
 
 
 async def test_what_is_small_is_withheld_and_so_is_what_would_tell_it(edge: Serving) -> None:
-    await known(edge, told(women=4, men=40))
+    await tell(edge, told(women=4, men=40))
     opened = await ask(edge, "/statements", {"programme": PROGRAMME, "period": "january"}, status=201)
     done = await published(edge, opened["id"])
     assert done["state"] == "published", done
@@ -107,7 +85,7 @@ async def test_what_is_small_is_withheld_and_so_is_what_would_tell_it(edge: Serv
 
 
 async def test_evaluators_see_what_was_published_and_nothing_else(edge: Serving) -> None:
-    await known(edge, told())
+    await tell(edge, told())
     path = f"/programmes/{PROGRAMME}/indicators/returns"
     before = (await edge.get(f"{path}?period=january", "evaluator")).json()
     assert (before["value"], before["withheld"], before["state"]) == (None, "nothing_published_yet", "provisional")
@@ -129,7 +107,7 @@ async def test_evaluators_see_what_was_published_and_nothing_else(edge: Serving)
 
 async def test_a_restatement_tells_large_changes_and_keeps_small_ones(edge: Serving) -> None:
     story = told()
-    await known(edge, story)
+    await tell(edge, story)
     opened = await ask(edge, "/statements", {"programme": PROGRAMME, "period": "january"}, status=201)
     id = opened["id"]
     await published(edge, id)
@@ -139,7 +117,7 @@ async def test_a_restatement_tells_large_changes_and_keeps_small_ones(edge: Serv
         story.returned(str(number))
     story.person("alone", sex="male")
     story.returned("alone")
-    await known(edge, story, stood)
+    await tell(edge, story, stood)
     await ask(edge, f"/statements/{id}/restate", {"reason": "late_facts"}, by="berta")
     frozen = await in_state(edge, id, "frozen")
     await ask(edge, f"/statements/{id}/verify", {"counted": frozen["counted"]}, by="anna")
@@ -159,7 +137,7 @@ async def test_a_restatement_tells_large_changes_and_keeps_small_ones(edge: Serv
 
 
 async def test_asking_twice_and_replicas_side_by_side_issue_one_statement(edge: Serving) -> None:
-    await known(edge, told())
+    await tell(edge, told())
     body = {"programme": PROGRAMME, "period": "january"}
     opened = await ask(edge, "/statements", body, status=201)
     again = await edge.post("/statements", "administrator", body, subject="anna")
@@ -181,7 +159,7 @@ async def test_asking_twice_and_replicas_side_by_side_issue_one_statement(edge: 
 
 async def test_a_key_may_begin_with_any_of_its_characters(edge: Serving) -> None:
     """The thumbprint of one key in thirty-two begins with a hyphen or an underscore."""
-    await known(edge, told())
+    await tell(edge, told())
     while edge.keys.receipt_key_id("monitoring")[0] not in "-_":
         edge.keys.retire_receipt_key("monitoring")
     opened = await ask(edge, "/statements", {"programme": PROGRAMME, "period": "january"}, status=201)
@@ -189,7 +167,7 @@ async def test_a_key_may_begin_with_any_of_its_characters(edge: Serving) -> None
 
 
 async def test_what_cannot_be_asked_is_refused_by_its_rule(edge: Serving) -> None:
-    await known(edge, told(1, 0))
+    await tell(edge, told(1, 0))
     for body, status, rule in (
         ({"programme": "nowhere", "period": "january"}, 404, "programme_unknown"),
         ({"programme": PROGRAMME, "period": "march"}, 422, "period_unknown"),

@@ -26,8 +26,9 @@ from shared.identity.keys import verify_receipt
 from shared.identity.roles import Role
 from shared.identity.sealing import SealBroken
 from shared.replica import Ports, stored
-from tests.integration.feed_town import append, two_offices
+from tests.integration.feed_town import two_offices
 from tests.unit.monitoring.story import Story
+from tests.unit.monitoring.telling import append
 from tests.unit.registration.serving import Serving
 
 URL = "https://partner.example.org/sankofa"

@@ -179,7 +179,7 @@ SUBSCRIPTION = Case(
             by=KEEPERS,
             rule=not_ahead,
             refuses=("happened_in_the_future",),
-            example={"since": "2027-01-01T00:00:00Z"},
+            example={"since": "2026-01-01T00:00:00Z"},
             aside=True,
         ),
         Move("end", GOING, SubscriptionEnded, by=KEEPERS, aside=True),

@@ -13,7 +13,7 @@ from services.registration.applying.opening import Opening
 from services.registration.applying.receipts import Receipts
 from services.registration.domain.files import StoredFile
 from services.registration.files.chosen import Limits, Listed, Row, begun_in, chosen, key_sent, rows_of
-from services.registration.files.resumed import handed_out, headers_of, piece_of, received
+from services.registration.files.resumed import file_of, headers_of, piece_of, received
 from services.registration.work.draft_files import DraftFiles
 from services.registration.work.drafting import SUBMITTED
 from services.registration.work.drafts import Opened
@@ -137,7 +137,7 @@ class ApplicationFiles:
         opened = await self._browsing.checked(request)
         if isinstance(opened, Response):
             return opened
-        return await handed_out(*await self._files.read(opened, id_of(file)))
+        return await file_of(*await self._files.read(opened, id_of(file)))
 
     async def _page(self, request: Request, opened: Opened, wrong: dict[str, str], status: int = 200) -> Response:
         return self._browsing.page(

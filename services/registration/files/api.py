@@ -22,7 +22,7 @@ from services.registration.domain.files import (
     StoredFile,
     missing,
 )
-from services.registration.files.resumed import BODY, HEADERS, PARAMETERS, handed_out, headers_of, piece_of, received
+from services.registration.files.resumed import BODY, HEADERS, PARAMETERS, file_of, headers_of, piece_of, received
 from services.registration.identifiers import SERVICE
 from services.registration.store import EXPERTS
 from services.registration.work.case_files import IS_KEPT, NOT_NOW, CaseFiles
@@ -245,7 +245,7 @@ def _reading(router: APIRouter, files: CaseFiles) -> None:
         expert = await granted.load(EXPERTS.name, id_of(id))
         asked = (await read_body(request, FileReading)).model
         held, parts = await files.read(expert, id_of(file), granted, asked.purpose)
-        return await handed_out(held, parts)
+        return await file_of(held, parts)
 
     router.add_api_route(
         f"{PATH}/{{file}}/read",

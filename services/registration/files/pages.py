@@ -12,7 +12,7 @@ from services.registration.domain.experts import EXPERT
 from services.registration.domain.files import FILE_PURPOSES, FileReading, StoredFile
 from services.registration.files.api import ADD, FILES, PATH, READ
 from services.registration.files.chosen import Limits, Listed, begun_in, chosen, key_sent, rows_of
-from services.registration.files.resumed import handed_out, headers_of, piece_of, received
+from services.registration.files.resumed import file_of, headers_of, piece_of, received
 from services.registration.identifiers import SERVICE
 from services.registration.store import EXPERTS
 from services.registration.work.case_files import CaseFiles
@@ -147,7 +147,7 @@ class CaseFilePages:
             expert = await admitted.load(EXPERTS.name, id_of(id))
             fields = fields_of(FileReading.model_json_schema())
             asked: FileReading = bodies.body_of(FileReading, json_of(fields, Posted.of(sent))).model
-            return await handed_out(*await self._files.read(expert, id_of(file), admitted, asked.purpose))
+            return await file_of(*await self._files.read(expert, id_of(file), admitted, asked.purpose))
 
         return read
 

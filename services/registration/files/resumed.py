@@ -14,14 +14,13 @@ from starlette.responses import Response
 from services.registration.domain.files import FILE_BYTES_AT_MOST, OFFSET, PIECE_BYTES, StoredFile, file_name
 from services.registration.work.filing import Held
 from shared.errors import Refusal
+from shared.web.handed import handed_out
 from shared.web.problems import problem
 from shared.web.strict_json import refuse
 
 PARTIAL = "application/partial-upload"
 OFFSET_HEADER, COMPLETE_HEADER = "upload-offset", "upload-complete"
 _COMPLETE = {"?1": True, "?0": False}
-# Nothing in it may run or ask for anything, in whatever way a browser comes to show it.
-SANDBOXED = "sandbox; default-src 'none'; frame-ancestors 'none'"
 
 
 @dataclass(frozen=True)
@@ -69,33 +68,10 @@ async def received(piece: Awaitable[StoredFile], state: Callable[[], Awaitable[S
         return problem(refusal.status, OFFSET, headers=headers_of(await state()))
 
 
-class HandedOut(Response):
-    """A file to be kept, never shown in its place; piece by piece, so that a file is in no memory whole."""
-
-    def __init__(self, held: Held, parts: AsyncIterator[bytes], first: bytes) -> None:
-        super().__init__()
-        name = file_name(held.state.document, held.id, held.state.media_type)
-        self.init_headers(
-            {
-                "Content-Type": held.state.media_type,
-                "Content-Length": str(held.state.size),
-                "Content-Disposition": f'attachment; filename="{name}"',
-                "Content-Security-Policy": SANDBOXED,
-            }
-        )
-        self._parts, self._first = parts, first
-
-    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": self._first, "more_body": True})
-        async for part in self._parts:
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-
-
-async def handed_out(held: Held, parts: AsyncIterator[bytes]) -> Response:
-    """The first part is opened before the answer begins: what cannot be opened is refused."""
-    return HandedOut(held, parts, await anext(parts))
+async def file_of(held: Held, parts: AsyncIterator[bytes]) -> Response:
+    """The whole file, to be kept."""
+    state = held.state
+    return await handed_out(file_name(state.document, held.id, state.media_type), state.media_type, state.size, parts)
 
 
 _NUMBER = {"type": "string", "pattern": "^[0-9]{1,15}$"}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.monitoring.domain.series import Series
+from services.monitoring.domain.series import Place, Series
 from services.monitoring.domain.statements import statement_id
 from services.monitoring.follower import SKEW_MS
 from services.monitoring.work.kept import Signed
@@ -28,7 +28,17 @@ class Stated:
         return {one: self._signed[one] for one in periods if one in self._signed}
 
     async def series(self, code: str) -> Series:
-        return Series(programme=code)
+        places = (
+            Place(
+                period=period,
+                number=one.statement.number,
+                digest=one.digest,
+                frozen=one.frozen,
+                at=one.statement.issued_at,
+            )
+            for period, one in self._signed.items()
+        )
+        return Series(programme=code, issued=tuple(places))
 
 
 def signed_with(period: str, figures: Mapping[str, int | str | None], **changes: Any) -> Signed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from services.monitoring.breakdown import CELLS_AT_MOST, with_empty_classes
 from services.monitoring.domain.disclosure import Viewer
 from services.monitoring.queries import Cell
 from services.monitoring.question import Question
+from shared.clock import text_of
 from shared.contracts.placement.placements import ReturnStarted
 from shared.errors import Refusal
 from shared.programmes.indicators import NOT_STATED
+from tests.unit.monitoring.stating import signed_with
 from tests.unit.monitoring.story import DEFINITION, PROGRAMME, START, Story, definition, entry, id_of, model_of
 from tests.unit.monitoring.test_disclosure import EVALUATOR
 from tests.unit.monitoring.test_facts import as_version_1
@@ -161,3 +164,15 @@ async def test_facts_of_several_families_are_counted_together() -> None:
     answer = await asked(story, "matched", "sex")
     assert answer["value"] == 3
     assert {cell["sex"]: cell["value"] for cell in answer["by"]} == {"female": 1, "male": 2}
+
+
+async def test_what_was_issued_may_be_asked_for_before_every_clock_has_come_that_far() -> None:
+    stated = {"january": signed_with("january", {"returns": 12})}
+    known = figures(model_of([]), stated=stated)
+    issued = stated["january"].statement.issued_at
+    at = Asked(period="january", as_of=text_of(issued))
+    assert (await known.indicator(PROGRAMME, "returns", at, EVALUATOR))["value"] == 12
+    for viewer, asked in ((EVALUATOR, text_of(issued + timedelta(milliseconds=1))), (LIVE, text_of(issued))):
+        with pytest.raises(Refusal) as refused:
+            await known.indicator(PROGRAMME, "returns", Asked(period="january", as_of=asked), viewer)
+        assert refused.value.rule == "as_of_beyond_watermark"

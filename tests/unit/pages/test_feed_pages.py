@@ -14,8 +14,8 @@ from services.monitoring.feed.outbound import Answer
 from services.monitoring.pages import feed
 from shared.clock import text_of
 from shared.identity.roles import ROLES, Role
-from tests.integration.feed_town import append
 from tests.integration.test_webhooks_http import URL, Linked, linking
+from tests.unit.monitoring.telling import append
 from tests.unit.pages.test_cases import reader
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

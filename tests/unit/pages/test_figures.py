@@ -17,25 +17,20 @@ import pytest
 import pytest_asyncio
 
 from services.monitoring.answers import Asked
-from services.monitoring.app import MonitoringService
 from services.monitoring.breakdown import SEVERAL
 from services.monitoring.domain.disclosure import Viewer
 from services.monitoring.drawing import Drawing
-from services.monitoring.follower import Pace
 from services.monitoring.pages import chart
 from services.monitoring.pages.asking import Filters, of_indicator
 from services.monitoring.pages.lines import Lines
 from services.monitoring.pages.live import digest_of
 from services.monitoring.pages.table import table_of
-from services.monitoring.settings import Settings
-from services.monitoring.store import COLLECTIONS, SHADOWS
 from shared.clock import derived_id
 from shared.errors import Unavailable
 from shared.identity.roles import ROLES, Role
-from shared.messaging.port import Message
-from shared.replica import Ports, stored
 from tests.unit.monitoring.stating import issued, signed_with
 from tests.unit.monitoring.story import DEFINITION, PROGRAMME, START, Story, model_of
+from tests.unit.monitoring.telling import monitoring, tell
 from tests.unit.monitoring.test_disclosure import EVALUATOR, LIVE, ms, read_until, returns
 from tests.unit.pages.test_cases import reader
 from tests.unit.registration.serving import Serving
@@ -69,19 +64,6 @@ class Town:
         return await self.serving.get(f"/programmes/{PROGRAMME}/indicators{path}", role, office=office)
 
 
-async def tell(serving: Serving, story: Story, first: int = 0) -> None:
-    """Appends what the story tells from there on, and waits until it is read."""
-    for record in story.records[first:]:
-        message = Message((record.key or b"").decode(), record.value or b"", record.headers)
-        await serving.log.append(record.topic, record.partition, [message])
-
-    async def read() -> bool:
-        known = PROGRAMME in serving.service.replica.definitions.codes()
-        return known and bool((await serving.service.unfinished())["quiet"])
-
-    await serving.eventually(read)
-
-
 def told() -> Story:
     """Returns of 12 women and 13 men, of whom three begin in February."""
     story = Story()
@@ -93,11 +75,8 @@ def told() -> Story:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def town() -> AsyncIterator[Town]:
-    def build(ports: Ports, _settings: Any) -> MonitoringService:
-        return MonitoringService(ports, Settings(), Pace(linger_seconds=0.0, idle_seconds=0.02))
-
-    async with Serving("monitoring", stored(COLLECTIONS, SHADOWS), build) as serving:
+async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    async with monitoring(tmp_path_factory.mktemp("monitoring"), idle_seconds=0.02) as serving:
         await tell(serving, told())
         # By then every period is over.
         serving.clock.ahead = AHEAD

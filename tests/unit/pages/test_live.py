@@ -25,7 +25,8 @@ from shared.identity.tokens import Principal
 from shared.web.front import Front
 from tests.unit.monitoring.stating import ask, published
 from tests.unit.monitoring.story import PROGRAMME
-from tests.unit.pages.test_figures import DASHBOARD, Town, reader, tell, told, town
+from tests.unit.monitoring.telling import tell
+from tests.unit.pages.test_figures import DASHBOARD, Town, reader, told, town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 __all__ = ["town"]
