@@ -12,6 +12,7 @@ from tests.e2e.edge_world import People, running_programme
 # A programme of which something was published.
 STATED = "trqn-1-stated"
 PERIOD = "first-report"
+TOLD: Mapping[str, Any] = {"threshold": 10, "protection": 10, "tables": [{"indicators": ["requests"]}]}
 ADMINISTRATOR: Mapping[str, Any] = {"role": "administrator", "office": None, "subject": "maker"}
 CHECKER: Mapping[str, Any] = {**ADMINISTRATOR, "subject": "checker"}
 STATEMENTS = "/monitoring/v1/statements"
@@ -31,9 +32,9 @@ def frozen(people: People, *codes: str) -> list[Frozen]:
 
     What they publish is of no person: of few, all would be withheld, and then nothing can be published.
     """
-    ids, told = [], {"threshold": 10, "protection": 10, "tables": [{"indicators": ["requests"]}]}
+    ids = []
     for code in codes:
-        people.publish({**running_programme(), "code": code, "disclosure": told})
+        people.publish({**running_programme(), "code": code, "disclosure": TOLD})
     for code in codes:
         periods = f"/monitoring/v1/programmes/{code}/periods"
         people.eventually(lambda periods=periods: people.get(periods, **ADMINISTRATOR).is_success, code)

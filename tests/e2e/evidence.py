@@ -31,6 +31,8 @@ from tests.simulation.scenario import PROMISES, READERS, check_twice
 from tests.simulation.stream_checks import check_causes, check_fold, check_outboxes, check_reader, check_streams
 
 GROUPS = ("registration", "matching", "placement")
+# Monitoring follows every topic without a group, and owns what it states.
+OWNERS = (*GROUPS, "monitoring")
 # As-of this instant, in milliseconds, everything that was ever known counts.
 AT_LAST_MS = 2**53
 # What nobody but a caller of the edge creates.
@@ -44,7 +46,7 @@ ASKED_FOR = (
 
 
 async def evidence_of(data: Path) -> Evidence:
-    """Of the local adapters' files: every document of the services that have groups, every record, every position."""
+    """Of the local adapters' files: every document, every record, every position."""
     runtime = RealRuntime()
     log = LocalLog(data / "log.sqlite", list(TOPICS.values()), runtime)
 
@@ -69,7 +71,7 @@ async def gathered(log: Log, store_of: Callable[[str, Sequence[Collection]], Sto
     positions = {group: await log.positions(group, list(TOPICS)) for group in GROUPS}
     await log.stop()
     documents = {}
-    for name in GROUPS:
+    for name in OWNERS:
         declared = importlib.import_module(f"services.{name}.store")
         collections = stored(declared.COLLECTIONS, declared.SHADOWS)
         store = store_of(name, collections)
@@ -86,7 +88,7 @@ def violations(evidence: Evidence) -> Iterator[Violation]:
     yield from check_seats(evidence)
     yield from check_histories(evidence)
     yield from check_causes(evidence)
-    for service in GROUPS:
+    for service in OWNERS:
         yield from check_outboxes(evidence, service)
         yield from check_streams(evidence, service, compacted=(PROFILES.name,))
         declared = importlib.import_module(f"services.{service}.store")

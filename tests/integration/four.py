@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,9 +28,13 @@ from shared.replica import Ports, stored
 from shared.store.local import LocalStore
 from shared.web.front import Front
 from tests.declared import Declared
+from tests.e2e.edge_periods import PERIOD, STATED, TOLD
+from tests.e2e.edge_world import running_programme, yaml_as_json
 
 SERVICES = ("registration", "matching", "placement", "monitoring")
 CANARY = "zqanary"
+# A period is frozen once the clocks of all partitions are past the instant as of which it counts.
+STATED_SECONDS = 30
 
 
 class Inside(Client):
@@ -99,6 +104,32 @@ class Four:
         path = f"/registration/v1/persons/{listed['items'][0]['id']}/read-identity"
         asked = {**role, "Idempotency-Key": "read-of-somebody"}
         (await self.http.post(path, json={"purpose": "contact"}, headers=asked)).raise_for_status()
+
+    async def publish_figures(self) -> None:
+        """A period of a programme of its own is stated, of figures that are about nobody."""
+        definition = {**yaml_as_json(running_programme()), "code": STATED, "disclosure": TOLD}
+        await self._post("/registration/v1/programmes", "maker", {"definition": definition})
+        await self.client.wait_quiet()
+        statement = await self._post("/monitoring/v1/statements", "maker", {"programme": STATED, "period": PERIOD})
+        path = f"/monitoring/v1/statements/{statement['id']}"
+        frozen = await self._in_state(path, "frozen")
+        await self._post(f"{path}/verify", "checker", {"counted": frozen["counted"]})
+        await self._post(f"{path}/publish", "maker", {})
+        await self._in_state(path, "published")
+        await self.client.wait_quiet()
+
+    async def _post(self, path: str, subject: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        headers = {**self.bearer("administrator", subject=subject), "Idempotency-Key": f"{path}-{subject}"}
+        answer: dict[str, Any] = (await self.http.post(path, json=body, headers=headers)).raise_for_status().json()
+        return answer
+
+    async def _in_state(self, path: str, state: str) -> dict[str, Any]:
+        async with asyncio.timeout(STATED_SECONDS):
+            while True:
+                found: dict[str, Any] = (await self.http.get(path, headers=self.bearer("administrator"))).json()
+                if found["state"] == state:
+                    return found
+                await asyncio.sleep(0.1)
 
     def _token_of(self, step: Step) -> str:
         return self.issuer.issue(cast(Role, step.role), step.office, step.subject)

@@ -19,7 +19,7 @@ from shared.messaging.local import LocalLog
 from shared.messaging.port import Record
 from shared.messaging.topics import TOPICS
 from shared.replica import stored
-from tests.e2e.evidence import GROUPS, Answered, journal_violations, violations
+from tests.e2e.evidence import GROUPS, OWNERS, Answered, journal_violations, violations
 from tests.integration.four import EVERY_TOPIC, Four, small_history
 from tests.simulation.evidence import Evidence, readable
 
@@ -35,6 +35,7 @@ async def left(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Left]:
     async with Four(log, runtime) as four:
         for code, steps in histories.items():
             await four.put(steps, folder / code)
+        await four.publish_figures()
         yield await gathered(four), four.keys, [(steps, answers(folder / code)) for code, steps in histories.items()]
     runtime.close()
 
@@ -52,7 +53,7 @@ async def gathered(four: Four) -> Evidence:
         while batch := await four.log.read(topic, partition, sum(r.partition == partition for r in records[topic])):
             records[topic] += batch
     documents: Documents = {}
-    for name in GROUPS:
+    for name in OWNERS:
         declared, store = importlib.import_module(f"services.{name}.store"), four.services[name].ports.store
         collections = stored(declared.COLLECTIONS, declared.SHADOWS)
         documents[name] = {c.name: [document async for document in store.scan(c.name)] for c in collections}

@@ -142,6 +142,7 @@ async def test_another_clients_view_of_every_topic(
     async with Four(log, runtime) as four:
         for code, steps in histories.items():
             await four.put(steps, tmp_path / code)
+        await four.publish_figures()
         records = await asyncio.to_thread(read_everything, server.bootstrap_servers)
         ends = await log.ends(list(TOPICS))
     assert {name: len(found) for name, found in records.items()} == dict(_totals(ends)), "all were read"

@@ -239,7 +239,7 @@ def statement(**changes: Any) -> Statement:
 
 
 def signed(said: Statement, digest: str = "c" * 64) -> Signed:
-    return Signed(statement=said, digest=digest, key_id="key", signature="s" * 86, frozen=FACTS)
+    return Signed(statement=said, digest=digest, key_id="k" * 43, signature="s" * 86, frozen=FACTS)
 
 
 def stated() -> tuple[Signed, ...]:
