@@ -124,9 +124,10 @@ class Figures:
         version, definition = self._definition(code, asked, viewer)
         viewer = _of_office(viewer, definition, asked.office)
         wanted = choose(definition)
-        asked_ms = asked_as_of(asked.as_of)
+        asked_at = asked_instant(asked.as_of)
         if not viewer.live:
-            return await self._published_sheet(definition, version, asked, wanted)
+            return await self._published_sheet(definition, version, asked, asked_at, wanted)
+        asked_ms = None if asked_at is None else milliseconds_of(asked_at)
         check_known(asked_ms, self._follower.watermark_ms)
         as_of = self._follower.head_ms if asked_ms is None else asked_ms
         questions = [Question(definition, one.indicator, as_of, one.period, one.by, viewer.office) for one in wanted]
@@ -140,18 +141,18 @@ class Figures:
         return Sheet(definition, wanted, answers)
 
     async def _published_sheet(
-        self, definition: Definition, version: int, asked: Asked, wanted: Sequence[Wanted]
+        self, definition: Definition, version: int, asked: Asked, asked_at: datetime | None, wanted: Sequence[Wanted]
     ) -> Sheet:
         """The same as it was published, as of that instant the newest statements."""
-        issued = (await self._published.series(definition.code)).issued
+        series = await self._published.series(definition.code)
         # Whatever was issued may be asked for, though other partitions are not yet known to have come that far.
-        newest_ms = max((milliseconds_of(one.at) for one in issued), default=0)
-        check_known(asked_as_of(asked.as_of), max(newest_ms, self._follower.watermark_ms))
+        newest_ms = max((milliseconds_of(one.at) for one in series.issued), default=0)
+        asked_ms = None if asked_at is None else milliseconds_of(asked_at)
+        check_known(asked_ms, max(newest_ms, self._follower.watermark_ms))
         for one in wanted:
             check_published(definition, one.period, [dimension.code for dimension in one.by])
-        until = None if asked.as_of is None else _INSTANT.validate_python(asked.as_of)
         periods = [*dict.fromkeys(one.period.code for one in wanted if one.period is not None)]
-        standing = await self._published.standing(definition.code, until, periods)
+        standing = await self._published.standing(series, asked_at, periods)
         answers = [
             answer_of(
                 Asking(definition, version, one.indicator, one.period, one.by, asked.language),
@@ -201,12 +202,12 @@ class Figures:
             raise Refusal("definition_unknown", status=404) from None
 
 
-def asked_as_of(text: str | None) -> int | None:
-    """Milliseconds since 1970 of an RFC 3339 instant, rounded up. Raises Refusal 422."""
+def asked_instant(text: str | None) -> datetime | None:
+    """An RFC 3339 instant. Raises Refusal 422."""
     if text is None:
         return None
     try:
-        return milliseconds_of(_INSTANT.validate_python(text))
+        return _INSTANT.validate_python(text)
     except ValidationError as error:
         _refuse(error.errors(include_input=False)[0]["type"], "query/as_of", INSTANT)
 

@@ -113,15 +113,8 @@ class Api:
         responses: Mapping[str, Any],
         parameters: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        self.router.add_api_route(
-            path,
-            endpoint,
-            methods=["GET"],
-            summary=SUMMARIES[endpoint.__name__],
-            operation_id=endpoint.__name__,
-            openapi_extra={"parameters": [*parameters, NAMED_IN], "responses": responses},
-            tags=["figures"],
-        )
+        summary, parameters = SUMMARIES[endpoint.__name__], [*parameters, NAMED_IN]
+        self.router.add_read(path, endpoint, summary=summary, tag="figures", responses=responses, parameters=parameters)
 
     def _programmes_route(self) -> Callable[..., Any]:
         async def programmes_list(request: Request, _granted: Granted = Depends(may("indicators", "list"))) -> Response:

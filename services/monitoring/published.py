@@ -84,9 +84,9 @@ class Published:
         self._remembered.move_to_end(digest)
         return self._remembered[digest]
 
-    async def standing(self, code: str, until: datetime | None, periods: Sequence[str]) -> Mapping[str, Signed]:
-        """By period the statement that stood then (None: now)."""
-        places = (await self.series(code)).standing(until)
+    async def standing(self, series: Series, until: datetime | None, periods: Sequence[str]) -> Mapping[str, Signed]:
+        """By period the statement of the series that stood then (None: now)."""
+        places = series.standing(until)
         return {one: await self.signed(places[one].digest) for one in periods if one in places}
 
 

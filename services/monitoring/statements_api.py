@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -72,28 +72,15 @@ class StatementsApi:
         self.router = Routes()
         every, one = listed_answers(Signed), answered(Signed, "It never changes.")
         counted = answered(views.CountedSeen, "Nothing of it is withheld.")
-        self._get("/programmes/{code}/statements", self._list_route(), every, SERIES_PARAMETERS)
+        self._get("/programmes/{code}/statements", self._list_route(), every, parameters=SERIES_PARAMETERS)
         self._get("/programmes/{code}/statements/{number}", self._read_route(), one)
-        self._get("/programmes/{code}/statements/{number}/facts", self._facts_route(), FACTS_ANSWERED)
+        facts = "/programmes/{code}/statements/{number}/facts"
+        self._get(facts, self._facts_route(), FACTS_ANSWERED, response_class=StreamingResponse)
         self._get("/statements/{id}/figures", self._figures_route(), counted)
 
-    def _get(
-        self,
-        path: str,
-        endpoint: Callable[..., Any],
-        responses: Mapping[str, Any],
-        parameters: Sequence[Mapping[str, Any]] = (),
-    ) -> None:
-        self.router.add_api_route(
-            path,
-            endpoint,
-            methods=["GET"],
-            summary=SUMMARIES[endpoint.__name__],
-            operation_id=endpoint.__name__,
-            response_class=StreamingResponse if responses is FACTS_ANSWERED else JSONResponse,
-            openapi_extra={"parameters": [*parameters], "responses": responses},
-            tags=["statements"],
-        )
+    def _get(self, path: str, endpoint: Callable[..., Any], responses: Mapping[str, Any], **how: Any) -> None:
+        summary = SUMMARIES[endpoint.__name__]
+        self.router.add_read(path, endpoint, summary=summary, tag="statements", responses=responses, **how)
 
     def _list_route(self) -> Callable[..., Any]:
         async def series_list(

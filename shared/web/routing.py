@@ -6,9 +6,12 @@ hundred, which took longer than the store takes to give the rows of a list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
@@ -36,6 +39,29 @@ class Routes(APIRouter):
         if (first, parts) in self._kinds or (_PARAMETER, parts) in self._kinds:
             return super().matches(scope)
         return Match.NONE, {}
+
+    def add_read(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        summary: str,
+        tag: str,
+        responses: Mapping[str, Any],
+        parameters: Sequence[Mapping[str, Any]] = (),
+        response_class: type[Response] = JSONResponse,
+    ) -> None:
+        """A question to the JSON edge, whose operation is called what the function is."""
+        self.add_api_route(
+            path,
+            endpoint,
+            methods=["GET"],
+            summary=summary,
+            operation_id=endpoint.__name__,
+            response_class=response_class,
+            openapi_extra={"parameters": [*parameters], "responses": responses},
+            tags=[tag],
+        )
 
 
 def kind_of(path: str) -> Kind:

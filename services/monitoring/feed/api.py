@@ -8,7 +8,6 @@ from contextlib import aclosing
 from typing import Any
 
 from fastapi import Depends, Request
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -95,32 +94,23 @@ class FeedApi:
             "409": RESTORED,
             "429": turned_away("Many are asking at once."),
         }
-        for path, endpoint, summary, parameters, responses in (
-            (
-                "/feed",
-                self._listen_route(),
-                "Events as signed messages, as they come",
-                [AFTER, LAST_EVENT_ID],
-                STREAMED,
-            ),
-            (
-                "/feed/messages",
-                self._pull_route(),
-                "Events as signed messages, from a place in the log on",
-                [LIMIT, AFTER],
-                pulled,
-            ),
-        ):
-            self.router.add_api_route(
-                path,
-                endpoint,
-                methods=["GET"],
-                summary=summary,
-                operation_id=endpoint.__name__,
-                response_class=Response if responses is STREAMED else JSONResponse,
-                openapi_extra={"parameters": parameters, "responses": responses},
-                tags=["feed"],
-            )
+        self.router.add_read(
+            "/feed",
+            self._listen_route(),
+            summary="Events as signed messages, as they come",
+            tag="feed",
+            responses=STREAMED,
+            parameters=[AFTER, LAST_EVENT_ID],
+            response_class=Response,
+        )
+        self.router.add_read(
+            "/feed/messages",
+            self._pull_route(),
+            summary="Events as signed messages, from a place in the log on",
+            tag="feed",
+            responses=pulled,
+            parameters=[LIMIT, AFTER],
+        )
 
     def _listen_route(self) -> Callable[..., Any]:
         async def feed_listen(request: Request, granted: Granted = Depends(may("feed", "read"))) -> Response:

@@ -24,7 +24,7 @@ class Stated:
     def __init__(self, signed: Mapping[str, Signed] | None = None) -> None:
         self._signed = signed or {}
 
-    async def standing(self, _code: str, _until: Any, periods: Sequence[str]) -> Mapping[str, Signed]:
+    async def standing(self, _series: Series, _until: Any, periods: Sequence[str]) -> Mapping[str, Signed]:
         return {one: self._signed[one] for one in periods if one in self._signed}
 
     async def series(self, code: str) -> Series:

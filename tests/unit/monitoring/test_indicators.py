@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from services.monitoring import answers, queries
-from services.monitoring.answers import Asked, Figures, asked_as_of
+from services.monitoring.answers import Asked, Figures, asked_instant
 from services.monitoring.domain.disclosure import Viewer
+from services.monitoring.domain.rows import milliseconds_of
 from services.monitoring.follower import Follower
 from services.monitoring.queries import cells
 from services.monitoring.question import Question
@@ -344,10 +345,15 @@ async def test_a_breakdown_that_an_indicator_cannot_carry_is_refused_for_it_and_
 
 
 def test_an_instant_is_rounded_up_to_the_millisecond() -> None:
-    assert asked_as_of("1970-01-01T00:00:00.001000Z") == 1
-    assert asked_as_of("1970-01-01T00:00:00.001001Z") == 2
-    assert asked_as_of("1970-01-01T01:00:00+01:00") == 0
-    assert asked_as_of(None) is None
+    for text, expected in (
+        ("1970-01-01T00:00:00.001000Z", 1),
+        ("1970-01-01T00:00:00.001001Z", 2),
+        ("1970-01-01T01:00:00+01:00", 0),
+    ):
+        asked = asked_instant(text)
+        assert asked is not None
+        assert milliseconds_of(asked) == expected
+    assert asked_instant(None) is None
 
 
 def test_a_person_in_two_cells_is_one_person_in_the_total() -> None:
