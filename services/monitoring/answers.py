@@ -25,7 +25,7 @@ from shared.contracts.monitoring.statements import TOPIC as STATEMENTS_TOPIC
 from shared.errors import Refusal, TooEarly
 from shared.programmes.indicators import Dimension, Indicator, Period, share_value
 from shared.programmes.model import Definition, Office
-from shared.programmes.published_tables import Table, can_be_broken_down, tables_of
+from shared.programmes.published_tables import can_be_broken_down, is_published
 from shared.web.pages.formatting import text_in
 from shared.web.pages.languages import DEFAULT
 from shared.zones import ZONE_DATA
@@ -278,9 +278,7 @@ def shows(
     """Whether the viewer gets the indicator broken down by these."""
     if viewer.live:
         return can_be_broken_down(definition, indicator, by)
-    if period is None:
-        return False
-    return Table(indicator.code, period.code, tuple(one.code for one in by)) in tables_of(definition, period.code)
+    return period is not None and is_published(definition, indicator, period.code, by)
 
 
 def period_of(definition: Definition, code: str | None) -> Period | None:

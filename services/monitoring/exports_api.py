@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import cast
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -20,7 +20,6 @@ from shared.web.lists import query
 from shared.web.pages.languages import preferred
 from shared.web.routing import Routes
 
-LANGUAGES: tuple[Language, ...] = get_args(Language)
 EXAMPLE = {"format": "csv", "period": "first-report", "language": "en"}
 
 
@@ -62,7 +61,7 @@ async def exported(
     key: str,
 ) -> Document:
     """The job, the same one for the same key. Raises as `Exporting.settled` and `asked_for`."""
-    found = await exporting.settled(code, sent.model, language_in(preferred(request)))
+    found = await exporting.settled(code, sent.model, cast(Language, preferred(request)))
     route = f"POST /monitoring/v1/programmes/{code}/{EXPORTS}"
     return await asked_for(request, granted, jobs, KIND, found, route=route, key=key, digest=sent.digest)
 
@@ -71,7 +70,3 @@ def asked_in(fields: dict[str, str]) -> Body[ExportAsked]:
     """A form's fields as the body that a program sends; what is empty is not said. Refusal 422."""
     said = {name: fields[name] for name in ExportAsked.model_fields if fields.get(name)}
     return body_of(ExportAsked, canonical_json(said))
-
-
-def language_in(found: str) -> Language:
-    return next((one for one in LANGUAGES if one == found), LANGUAGES[0])

@@ -92,8 +92,10 @@ class Published:
 
 def check_published(definition: Definition, period: Period | None, by: Sequence[str]) -> None:
     """Raises Refusal (403) for a breakdown that the programme does not publish of the period."""
+    if not by:
+        return
     published = sorted({",".join(one.by) for one in tables_of(definition, period.code) if one.by}) if period else []
-    if by and ",".join(by) not in published:
+    if ",".join(by) not in published:
         detail = f"of this period the breakdowns {', '.join(published)} are published" if published else ""
         raise Refusal("breakdown_withheld", detail, status=403)
 

@@ -114,10 +114,6 @@ class Content:
         await self._store.save(JOB_PIECES.name, self._piece(id, sealed), 0)
         pieces.append((id, len(content)))
 
-    def restart(self, name: str) -> None:
-        """Nothing of the file counts any more."""
-        self._files.pop(name, None)
-
     def pieces(self, name: str) -> int:
         return len(self._files.get(name, ()))
 

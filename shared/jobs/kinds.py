@@ -60,12 +60,10 @@ class Work(Generic[B]):
     that is done again finds what it did. `confirmed`: whoever waited for the preview has said to go on.
     """
 
-    id: str
     body: B
     cursor: Mapping[str, JsonValue]
     done: int
     total: int | None
-    problem_count: int
     counts: Mapping[str, int]
     confirmed: bool
     principal: Principal

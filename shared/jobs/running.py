@@ -273,9 +273,9 @@ class Jobs:
             return await self._chunk(document)
 
     def _is_anothers(self, document: Document, now: datetime) -> bool:
-        """Whether another replica works on it, or it was put off."""
-        begun = document["status"] == "running" and document["holder"] == self._name
-        return not begun and document["status"] == "running" and document["next_at"] > text_of(now)
+        """Whether another replica works on it, or has put it off."""
+        held = document["status"] == "running" and document["next_at"] > text_of(now)
+        return bool(held and document["holder"] != self._name)
 
     async def _chunk(self, document: Document) -> bool:
         kind = self.kinds.get(document["kind"])
@@ -310,12 +310,10 @@ class Jobs:
             # Of a version whose bodies were others.
             raise Refusal(FAILED) from None
         return Work(
-            document["_id"],
             body,
             document["cursor"],
             document["done"],
             document["total"],
-            document["problem_count"],
             document["counts"],
             document["confirmed_by"] is not None,
             Principal(document["account"], document["role"], document["office"]),

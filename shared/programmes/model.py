@@ -141,7 +141,7 @@ class Definition(Declared):
             detail = f"the programme ran until the day before {self.dates.ends}"
             raise Refusal("programme_is_over", detail, at="/programme")
         first = self.dates.starts - PREPARED
-        if happened_at is not None and happened_at < _begin_of(first, self.zone_of(office)):
+        if happened_at is not None and happened_at < begin_of(first, self.zone_of(office)):
             detail = f"the programme was not open before {first}"
             raise Refusal("long_before_the_programme", detail, at="/happened_at", status=422)
 
@@ -151,7 +151,7 @@ class Definition(Declared):
 
     def closes_at(self, office: str | None) -> datetime:
         """The first instant after the programme, in UTC, by the calendar of `zone_of`."""
-        return _begin_of(self.dates.ends, self.zone_of(office))
+        return begin_of(self.dates.ends, self.zone_of(office))
 
     def zone_of(self, office: str | None) -> tzinfo:
         """In which zone the programme's days are reckoned: the office's. Without an office, and for one that this
@@ -166,7 +166,7 @@ class Definition(Declared):
 
     def _where_it_closes(self) -> tuple[Office, ...]:
         """The offices in the order in which the programme ends there."""
-        return tuple(sorted(self.offices, key=lambda one: (_begin_of(self.dates.ends, one.zone), one.code)))
+        return tuple(sorted(self.offices, key=lambda one: (begin_of(self.dates.ends, one.zone), one.code)))
 
     def sections(self) -> dict[str, Section]:
         """The sections that this programme has, by their names in the file."""
@@ -206,7 +206,8 @@ class Definition(Declared):
         return frozenset(name for name, one in ATTRIBUTES.items() if (one.word or name) in words)
 
 
-def _begin_of(day: date, zone: tzinfo) -> datetime:
+def begin_of(day: date, zone: tzinfo) -> datetime:
+    """When the day begins there, in UTC."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 

@@ -34,17 +34,31 @@ def can_be_broken_down(definition: Definition, indicator: Indicator, dimensions:
 
 def tables_of(definition: Definition, period: str) -> tuple[Table, ...]:
     """The tables of that period, each once, in the order in which they are declared."""
-    declared = definition.disclosure.tables or (PublishedTables(),)
-    return tuple(dict.fromkeys(table for one in declared for table in _tables(definition, one, period)))
+    tables = (table for one in _declared(definition, period) for table in _tables(definition, one, period))
+    return tuple(dict.fromkeys(tables))
+
+
+def is_published(definition: Definition, indicator: Indicator, period: str, by: Sequence[Dimension]) -> bool:
+    """Whether one of `tables_of` is the indicator's by these, in their order."""
+    codes = tuple(one.code for one in by)
+    named = any(one.by == codes and _names(one, indicator) for one in _declared(definition, period))
+    return named and can_be_broken_down(definition, indicator, by)
+
+
+def _declared(definition: Definition, period: str) -> Iterator[PublishedTables]:
+    for one in definition.disclosure.tables or (PublishedTables(),):
+        if not one.periods or period in one.periods:
+            yield one
+
+
+def _names(declared: PublishedTables, indicator: Indicator) -> bool:
+    return not declared.indicators or indicator.code in declared.indicators
 
 
 def _tables(definition: Definition, declared: PublishedTables, period: str) -> Iterator[Table]:
-    if declared.periods and period not in declared.periods:
-        return
     dimensions = [one for code in declared.by if (one := definition.dimension(code)) is not None]
     for indicator in definition.indicators:
-        named = not declared.indicators or indicator.code in declared.indicators
-        if named and can_be_broken_down(definition, indicator, dimensions):
+        if _names(declared, indicator) and can_be_broken_down(definition, indicator, dimensions):
             yield Table(indicator.code, period, declared.by)
 
 

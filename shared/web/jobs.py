@@ -21,7 +21,7 @@ from shared.jobs.documents import JOBS, OPEN, WAITING, Status, waiting_under
 from shared.jobs.kinds import CANCEL, CONFIRM, DOWNLOAD, LIST, READ
 from shared.jobs.running import ENDED, EXPIRED, NOT_WAITING, TOO_MANY, Jobs
 from shared.store.collection import belongs
-from shared.store.narrowing import Listed
+from shared.store.narrowing import Listed, everything
 from shared.store.port import Document
 from shared.web.acting import id_of
 from shared.web.answers import LOCATION, answers, listed_answers, model_schema, refused_by
@@ -251,9 +251,8 @@ def newest_first(equalities: Sequence[tuple[str, str]], state: str | None = None
     if not equalities:
         return None
     (index, equals), scope = equalities[0], (*equalities[0], *([state] if state else []))
-    if state is None:
-        return Paged(Listed(index, (equals,)), scope, newest_first=True)
-    return Paged(Listed(index, (equals,), lambda one: bool(one["status"] == state)), scope, newest_first=True)
+    keep = everything if state is None else lambda one: bool(one["status"] == state)
+    return Paged(Listed(index, (equals,), keep), scope, newest_first=True)
 
 
 def _listing(router: APIRouter, jobs: Jobs) -> None:

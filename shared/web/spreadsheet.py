@@ -16,10 +16,10 @@ _FORMULA = re.compile(r'(?:^|(?<=[;\t\r\n]))(?="*[=+\-@＝＋－＠])|^(?=[\t\r]
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
-def csv_of(rows: Iterable[Sequence[Any]]) -> bytes:
+def csv_of(rows: Iterable[Sequence[Any]], *, marked: bool = True) -> bytes:
     """The rows, the first of which names the columns. Texts that somebody wrote go through `inert()` before."""
     written = BytesIO()
-    write_csv(rows, written)
+    write_csv(rows, written, marked=marked)
     return written.getvalue()
 
 

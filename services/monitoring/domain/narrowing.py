@@ -4,7 +4,6 @@ breakdown counts in some of its classes (returns of women are the returns broken
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import permutations
 
 from pydantic import BaseModel, ConfigDict
 
@@ -122,6 +121,6 @@ def joint_of(
     found = tuple(
         one for one in definition.dimensions if one.code in codes and all(carries(kind, one) for kind in kinds)
     )
-    orders = {tuple(order) for order in permutations([one.code for one in found])} if len(found) < 5 else set()
-    has_one = any(tuple(one) in orders for one in by.get(indicator.code, ()))
-    return () if len(found) > JOINT_DIMENSIONS_AT_MOST or not found or has_one else found
+    together = sorted(one.code for one in found)
+    has_one = any(sorted(one) == together for one in by.get(indicator.code, ()))
+    return () if len(found) > JOINT_DIMENSIONS_AT_MOST or has_one else found

@@ -21,7 +21,7 @@ from shared.clock import Runtime
 from shared.errors import Refusal
 from shared.web.answers import answered, refused_by, turned_away
 from shared.web.callers import Granted, may
-from shared.web.lists import LIMIT_AT_MOST, LIMIT_DEFAULT, limit_of, query
+from shared.web.lists import PARAMETERS, limit_of, query
 from shared.web.pages.kept import EVENTS
 from shared.web.routing import Routes
 
@@ -32,11 +32,7 @@ AFTER: dict[str, Any] = {
     "description": f"A cursor, behind which it goes on; `{NOW}`: behind all that there is. Without it from the "
     "beginning.",
 }
-LIMIT: dict[str, Any] = {
-    "name": "limit",
-    "in": "query",
-    "schema": {"type": "integer", "minimum": 1, "maximum": LIMIT_AT_MOST, "default": LIMIT_DEFAULT},
-}
+LIMIT = PARAMETERS[0]
 
 
 class FeedPage(BaseModel):

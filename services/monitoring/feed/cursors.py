@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cache, cached_property
 
 from services.monitoring.domain.telling import Audience
 from shared.clock import Runtime
@@ -57,7 +57,7 @@ class Cursors:
             raise before_restore()
         return _unpacked(content[EPOCH_BYTES:], audience)
 
-    @property
+    @cached_property
     def _key(self) -> bytes:
         return derived_key(self.key, "feed")
 
@@ -72,8 +72,8 @@ def beginning(audience: Audience) -> Positions:
 
 
 def _packed(positions: Mapping[Position, int], audience: Audience) -> Iterator[bytes]:
-    for topic, offsets in groupby(beginning(audience), key=lambda one: one[0]):
-        places = [positions.get(one, 0) for one in offsets]
+    for topic in audience.topics:
+        places = [positions.get((topic, number), 0) for number in range(TOPICS[topic].partitions)]
         yield _name(topic) + bytes([len(places)])
         yield from (place.to_bytes(OFFSET_BYTES) for place in places)
 
@@ -92,5 +92,6 @@ def _unpacked(content: bytes, audience: Audience) -> Positions:
     return found
 
 
+@cache
 def _name(topic: str) -> bytes:
     return hashlib.sha256(topic.encode()).digest()[:NAME_BYTES]

@@ -141,8 +141,8 @@ class Round:
                 await self._failed(self._known.failed(sent), answer)
                 return
             self._known = self._known.arrived(sent, message.positions)
-            await self._save(self._known, self._runtime.now() + CLAIM)
-        await self._save(self._known, self._runtime.now())
+            claimed = timedelta() if message is some.messages[-1] else CLAIM
+            await self._save(self._known, self._runtime.now() + claimed)
 
     async def _pass(self, place: Positions) -> None:
         """Nothing was found: kept only now and then, or every subscription would be written each second."""

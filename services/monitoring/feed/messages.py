@@ -66,7 +66,8 @@ class Messages:
             count("feed_unreadable")
             return None
         body = record.value
-        event = {**attributes(read[0]), "data": json.loads(body)}
+        told = attributes(read[0])
+        event = {**told, "data": json.loads(body)}
         try:
             beside = self._beside(event)
         except CanonicalizationError:
@@ -75,7 +76,7 @@ class Messages:
             return None
         if b"\n" in body or b"\r" in body:
             body = json.dumps(event["data"], ensure_ascii=False, separators=(",", ":")).encode()
-        head = json.dumps(attributes(read[0]), ensure_ascii=False, separators=(",", ":")).encode()
+        head = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
         return b'{"event":' + head[:-1] + b',"data":' + body + b"}," + beside + b"}"
 
     def ping(self, id: str, subscription: str, at: datetime) -> bytes:

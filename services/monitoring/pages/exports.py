@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, get_args
 
 from fastapi import Depends, Request
@@ -12,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from services.monitoring.exports_api import asked_in, exported
 from services.monitoring.published import Published
 from services.monitoring.work.exporting import CREATE, EXPORTS, KIND, Exporting, FormatCode
+from shared.clock import text_of
 from shared.errors import CommandReused, Overloaded, Problem, Refusal
 from shared.jobs.documents import JOBS
 from shared.jobs.running import Jobs
@@ -92,7 +92,7 @@ class ExportPages:
             definition=definition,
             forms=get_args(FormatCode),
             periods=_periods(definition, [one.period for one in issued]),
-            instants=_instants(instants),
+            instants=[(text_of(one), one) for one in instants],
             sent=sent,
             asked=await self._own(request, admitted),
             key=admitted.edge.runtime.new_id(),
@@ -117,7 +117,3 @@ def _periods(definition: Definition, published: Sequence[str]) -> list[tuple[str
     known = {one.code: one.name for one in definition.periods}
     ordered = [*(code for code in known if code in published), *(code for code in published if code not in known)]
     return [(code, known.get(code)) for code in dict.fromkeys(ordered)]
-
-
-def _instants(instants: Sequence[datetime]) -> list[tuple[str, datetime]]:
-    return [(one.isoformat().replace("+00:00", "Z"), one) for one in instants]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
 from functools import partial
 from typing import Any
 
@@ -27,8 +26,7 @@ from shared.clock import derived_id, text_of
 from shared.contracts.monitoring.statements import Positions, TopicPosition
 from shared.errors import Refusal, TooEarly
 from shared.messaging.topics import TOPICS
-from shared.programmes.indicators import Period
-from shared.programmes.model import Definition
+from shared.programmes.model import Definition, begin_of
 from shared.replica import Replica
 from shared.store.aggregates import WRITTEN_BY, Cause, Saved
 from shared.store.port import Document
@@ -72,16 +70,15 @@ class FreezingPeriods:
             private={WRITTEN_BY: [call.cause.account]},
         )
 
-    def _check(self, definition: Definition, code: str) -> Period:
+    def _check(self, definition: Definition, code: str) -> None:
         period = definition.period(code)
         if period is None:
             raise Refusal(
                 "period_unknown", "a period that the programme's newest definition has", at="/period", status=422
             )
-        over = max(datetime.combine(period.ends, time(), one.zone).astimezone(UTC) for one in definition.offices)
+        over = max(begin_of(period.ends, one.zone) for one in definition.offices)
         if self._replica.ports.runtime.now() < over:
             raise Refusal("period_not_over", f"it is over in every office at {text_of(over)}", at="/period")
-        return period
 
     async def count(self, document: Document) -> None:
         """Counts what was asked for, as soon as all that was known then has been read here. Doing it twice finds it

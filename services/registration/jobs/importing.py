@@ -39,7 +39,7 @@ from services.registration.work.registering import Registering
 from shared.canonical import canonical_json
 from shared.clock import derived_id
 from shared.errors import Problem, Refusal, UnknownOutcome
-from shared.identity.digests import derived_key, keyed_digest
+from shared.identity.digests import Digests, derived_key, keyed_digest
 from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.roles import By
 from shared.identity.tokens import Principal
@@ -289,8 +289,7 @@ class Importing:
             return [("", ERASED)]
 
     async def _proposed(self, body: InstitutionRegistration, cause: Cause, principal: Principal) -> Sequence[Problem]:
-        key = derived_key(self._replica.ports.keys.command_key(SERVICE), "digests")
-        keyed = replace(cause, digest=keyed_digest(key, cause.digest))
+        keyed = replace(cause, digest=await Digests(SERVICE, self._replica.ports.keys).of(cause.digest))
         await self._proposing.propose(cause.command_id, body, keyed, principal)
         return ()
 
@@ -318,7 +317,7 @@ class Importing:
             part = lines[start : start + REJECTED_AT_ONCE]
             if work.content.pieces(REJECTED):
                 # A file has its mark and its names once.
-                await work.content.append(REJECTED, csv_of(part).removeprefix(b"\xef\xbb\xbf"))
+                await work.content.append(REJECTED, csv_of(part, marked=False))
             else:
                 names = [inert(header["cells"][place]) for place in without]
                 await work.content.append(REJECTED, csv_of([[*names, PROBLEM], *part]))
