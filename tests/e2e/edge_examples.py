@@ -20,6 +20,8 @@ _ANSWERED = ("withdraw_transfer", "accept_transfer", "decline_transfer")
 _BY_THE_OTHER = _ANSWERED[1:]
 # A programme of the examples' own.
 ASKING_HOSTS = "asking-hosts"
+# No name server knows it, so nothing is ever sent.
+SUBSCRIPTION = {"url": "https://nobody.invalid/x", "content": "statements"}
 SERVICE_NAMES = ("registration", "matching", "placement", "monitoring")
 
 
@@ -437,9 +439,8 @@ class Cases:
         return ready
 
     def _subscription(self, verb: str = "") -> Ready:
-        """Of an address that no name server knows, so nothing is ever sent."""
-        path, said = "/monitoring/v1/subscriptions", {"url": "https://nobody.invalid/x", "content": "statements"}
-        id = self._people.done(path, said)["id"]
+        path = "/monitoring/v1/subscriptions"
+        id = self._people.done(path, SUBSCRIPTION)["id"]
         if verb:
             self._people.done(f"{path}/{id}/{verb}")
         return Ready(id)

@@ -31,7 +31,7 @@ from tests.e2e.edge_checks import (
     refused,
     with_value,
 )
-from tests.e2e.edge_examples import Cases, Operation, Ready, documents, posts, substituted
+from tests.e2e.edge_examples import SUBSCRIPTION, Cases, Operation, Ready, documents, posts, substituted
 from tests.e2e.edge_fuzz import fuzz
 from tests.e2e.edge_periods import STATED, exported, frozen, published
 from tests.e2e.edge_plain import opened, plain_cases
@@ -43,8 +43,6 @@ from tests.store_files import rows_in
 POISONED = derived_id("poisoned")
 # Monitoring parks nothing, and an export has ended before anybody ends it.
 NOTHING_PARKED = ("monitoring:parked_replay", "monitoring:parked_drop", "monitoring:jobs_cancel")
-# No name server knows it, so nothing is ever sent.
-SUBSCRIPTION = {"url": "https://nobody.invalid/x", "content": "statements"}
 UNKNOWN = {"unknown_field", "key_not_allowed", "not_allowed"}
 INSTITUTION = {
     "name": "Teacher training college",

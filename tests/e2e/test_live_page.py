@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
@@ -22,6 +21,7 @@ from shared.identity.tokens import Principal
 from shared.web.front import Front
 from shared.web.pages.readers import PASS_COOKIE
 from tests.e2e.chromium import ARGUMENTS, EXECUTABLE
+from tests.e2e.system import free_port
 from tests.unit.monitoring.story import PROGRAMME, Story
 from tests.unit.monitoring.telling import monitoring, tell
 from tests.unit.pages.test_figures import told
@@ -70,12 +70,6 @@ class Between:
     def cut(self) -> None:
         for one in tuple(self._lines):
             one.transport.abort()
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @asynccontextmanager

@@ -13,9 +13,10 @@ from typing import Any, cast
 
 import httpx
 
-from deploy.cli.client import Client
+from deploy.cli.client import Call, Client
 from deploy.cli.files import histories_folder, read_history
 from deploy.cli.runner import Journal, Runner
+from deploy.cli.statements import publish_each
 from deploy.generate import InMemory
 from deploy.replay.expansion import expand
 from deploy.replay.steps import Step
@@ -108,28 +109,13 @@ class Four:
     async def publish_figures(self) -> None:
         """A period of a programme of its own is stated, of figures that are about nobody."""
         definition = {**yaml_as_json(running_programme()), "code": STATED, "disclosure": TOLD}
-        await self._post("/registration/v1/programmes", "maker", {"definition": definition})
+        maker, checker = (self.issuer.issue("administrator", None, one) for one in ("maker", "checker"))
+        publish = Call("POST", "/registration/v1/programmes", maker, f"publish-{STATED}", {"definition": definition})
+        await self.client.send_until_done(publish)
         await self.client.wait_quiet()
-        statement = await self._post("/monitoring/v1/statements", "maker", {"programme": STATED, "period": PERIOD})
-        path = f"/monitoring/v1/statements/{statement['id']}"
-        frozen = await self._in_state(path, "frozen")
-        await self._post(f"{path}/verify", "checker", {"counted": frozen["counted"]})
-        await self._post(f"{path}/publish", "maker", {})
-        await self._in_state(path, "published")
-        await self.client.wait_quiet()
-
-    async def _post(self, path: str, subject: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        headers = {**self.bearer("administrator", subject=subject), "Idempotency-Key": f"{path}-{subject}"}
-        answer: dict[str, Any] = (await self.http.post(path, json=body, headers=headers)).raise_for_status().json()
-        return answer
-
-    async def _in_state(self, path: str, state: str) -> dict[str, Any]:
         async with asyncio.timeout(STATED_SECONDS):
-            while True:
-                found: dict[str, Any] = (await self.http.get(path, headers=self.bearer("administrator"))).json()
-                if found["state"] == state:
-                    return found
-                await asyncio.sleep(0.1)
+            assert await publish_each(self.client, STATED, [PERIOD], maker, checker) == {}
+        await self.client.wait_quiet()
 
     def _token_of(self, step: Step) -> str:
         return self.issuer.issue(cast(Role, step.role), step.office, step.subject)

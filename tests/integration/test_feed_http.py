@@ -18,7 +18,7 @@ from shared.identity.roles import Role
 from tests.integration.feed_town import two_offices
 from tests.unit.monitoring.stating import issued
 from tests.unit.monitoring.story import DEFINITION, PROGRAMME, Story
-from tests.unit.monitoring.telling import append, monitoring
+from tests.unit.monitoring.telling import append, monitoring, tell
 from tests.unit.registration.serving import Serving
 
 
@@ -121,13 +121,7 @@ async def test_evaluators_get_published_statements_alone_with_both_signatures(ed
     for number in range(30):
         story.person(str(number), sex="female" if number % 2 else "male")
         story.returned(str(number))
-    await append(edge, story.records)
-
-    async def read() -> bool:
-        definitions = edge.service.replica.definitions
-        return PROGRAMME in definitions.codes() and bool((await edge.service.unfinished())["quiet"])
-
-    await edge.eventually(read)
+    await tell(edge, story)
     start = (await pull(edge, "evaluator", "now"))["next"]
     await issued(edge, "january")
     await edge.quiet()

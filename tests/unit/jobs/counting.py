@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.clock import derived_id
+from shared.clock import derived_id, text_of
 from shared.errors import Conflict, UnknownOutcome
 from shared.identity.keys import Keys
 from shared.identity.tokens import Principal
@@ -133,11 +133,8 @@ class Desk:
     async def swept(self, jobs: Jobs, id: str) -> None:
         """What a sweep of that replica does with the job, if its timer is due."""
         document = await self.stored(id)
-        if document["timed"] and document["next_at"] <= self._now():
+        if document["timed"] and document["next_at"] <= text_of(self.clock.now()):
             await jobs.take_up(document)
-
-    def _now(self) -> str:
-        return self.clock.now().isoformat(timespec="microseconds").replace("+00:00", "Z")
 
     async def finished(self, id: str, jobs: Jobs | None = None) -> Document:
         """Moved by one replica for as long as there is more to do at once, whatever the store answers."""

@@ -27,6 +27,7 @@ from tests.unit.monitoring.stating import ask, published
 from tests.unit.monitoring.story import PROGRAMME
 from tests.unit.monitoring.telling import tell
 from tests.unit.pages.test_figures import DASHBOARD, Town, reader, told, town
+from tests.unit.streams import Listening, open_stream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 __all__ = ["town"]
@@ -40,73 +41,19 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.1)
 
 
-class Listening:
-    """One stream as a server carries it: what came, and how the browser goes."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.text = ""
-        self.came = asyncio.Event()
-        self.gone = asyncio.Event()
-        self.ended = False
-
-    async def receive(self) -> dict[str, Any]:
-        if not self.gone.is_set():
-            await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message: dict[str, Any]) -> None:
-        self.status = message.get("status", self.status)
-        self.text += message.get("body", b"").decode()
-        self.ended = message["type"] == "http.response.body" and not message.get("more_body")
-        self.came.set()
-
-    @property
-    def changes(self) -> int:
-        return self.text.count("event: changed")
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(WAIT_SECONDS):
-            while not holds():
-                self.came.clear()
-                await self.came.wait()
-
-
 @asynccontextmanager
 async def listening(
     town: Town, path: str, role: Role = "officer", *, method: str = "GET", pass_age: float = 0, **headers: str
 ) -> AsyncIterator[Listening]:
-    """A stream that is open for as long as the block runs."""
-    serving, one = town.serving, Listening()
+    """The stream of a page, for as long as the block runs."""
+    serving = town.serving
     principal = Principal(derived_id("account", role), role, "kabul" if role == "officer" else None)
     issued = serving.clock.now() - timedelta(seconds=pass_age)
     text = sign_pass(serving.keys, "monitoring", Pass(principal, derived_id("a session")), issued)
     given = {"accept": "text/event-stream", "cookie": f"sankofa-pass={text}", **headers}
-    route, _, query = f"{DASHBOARD}{path}".partition("?")
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": route,
-        "raw_path": route.encode(),
-        "query_string": query.encode(),
-        "root_path": "",
-        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
-        "client": ("127.0.0.1", 1),
-        "server": ("sankofa.test", 80),
-    }
     front = Front({"monitoring": serving.service.app})
-    task = serving.clock.spawn(front(scope, one.receive, one.send), "a stream")  # type: ignore[arg-type]
-    try:
-        async with asyncio.timeout(WAIT_SECONDS):
-            await one.came.wait()
+    async with open_stream(serving.clock, front, f"{DASHBOARD}{path}", given, method, WAIT_SECONDS) as one:
         yield one
-    finally:
-        one.gone.set()
-        async with asyncio.timeout(WAIT_SECONDS):
-            await task
 
 
 def left(town: Town) -> tuple[int, int, int]:

@@ -18,8 +18,6 @@ from shared.tables import reading
 from shared.tables.reading import Form, TableRow, cell_of, rows_of
 from shared.tables.reading_process import delimiter, lettered, written
 
-MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-
 
 async def read(form: Form, raw: bytes, **how: Any) -> list[TableRow]:
     return [row async for row in rows_of(form, raw, **{"rows": 100, "columns": 20, **how})]

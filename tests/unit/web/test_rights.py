@@ -24,9 +24,9 @@ from shared.replica import Ports, stored
 from shared.store.local import LocalStore
 from shared.web.callers import guarded_routes
 from shared.web.front import Front
+from tests.e2e.edge_policy import STREAMS
 
 SERVICES = ("registration", "matching", "placement", "monitoring")
-STREAMS = frozenset({"/v1/feed"})
 # Open on purpose: health, the contracts, style and script, keys that verify receipts, what asks for a session itself.
 OPEN = {
     "/health/live",
