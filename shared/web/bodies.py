@@ -18,6 +18,7 @@ from shared.web.callers import edge_of
 from shared.web.problems import validation_problems
 from shared.web.strict_json import parsed
 
+JSON = "application/json"
 BODY_BYTES_AT_MOST = 1_048_576
 # A body of this size takes a millisecond or two; a larger one is read and validated away from the event loop.
 ON_THE_LOOP_BYTES = 32_768
@@ -81,7 +82,7 @@ def documented(model: type[BaseModel], example: Mapping[str, Any]) -> dict[str, 
     closed(schema)
     content = {"schema": schema, "examples": {"example": {"value": dict(example)}}}
     required = any(field.is_required() for field in model.model_fields.values())
-    return {"requestBody": {"required": required, "content": {"application/json": content}}}
+    return {"requestBody": {"required": required, "content": {JSON: content}}}
 
 
 def closed(schema: Any) -> None:
@@ -130,8 +131,12 @@ async def _bytes(request: Request, at_most: int) -> bytes:
 
 
 def _check_media_type(header: str) -> None:
-    if header == "application/json":
-        return
+    if header != JSON and media_type_in_utf8(header) != JSON:
+        raise Refusal("unsupported_media_type", f"a body is {JSON} in UTF-8", status=415)
+
+
+def media_type_in_utf8(header: str) -> str:
+    """Which media type a `Content-Type` names; an empty text for none, and for another charset than UTF-8."""
     message = Message()
     message["content-type"] = header
     try:
@@ -139,5 +144,4 @@ def _check_media_type(header: str) -> None:
     except (ValueError, TypeError):
         # The email package fails in both ways over charsets, numbers and parts that do not go together.
         charset = ""
-    if not header or message.get_content_type() != "application/json" or charset not in ("utf-8", "utf8"):
-        raise Refusal("unsupported_media_type", "a body is application/json in UTF-8", status=415)
+    return message.get_content_type() if header and charset in ("utf-8", "utf8") else ""

@@ -5,8 +5,8 @@ The fixed ones come first, so that a column keeps its place when the programme a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from services.monitoring.exports.stated import Export, Row
@@ -47,9 +47,17 @@ def columns_of(export: Export) -> tuple[str, ...]:
     return (*FIXED, *(BY + code for code in export.dimensions))
 
 
+def lines_of(export: Export) -> Iterator[Sequence[Value]]:
+    """The names of the columns, then each figure's values in their order."""
+    columns = columns_of(export)
+    yield columns
+    for values in values_of(export):
+        yield [values.get(column) for column in columns]
+
+
 def values_of(export: Export) -> Iterator[Mapping[str, Value]]:
     """Of each figure by column; what has nothing to say has None or is not there. `ends`: the first day after the
-    period."""
+    period. `last_day`, `as_of_day` are for forms that have days alone."""
     for one in export.statements:
         for table in one.statement.tables:
             said = _of_table(export, one, table)
@@ -66,6 +74,7 @@ def _of_table(export: Export, one: Signed, table: StatedTable) -> Mapping[str, V
         "period": statement.period,
         "starts": starts,
         "ends": ends,
+        "last_day": words.last_day(statement.period),
         "indicator": table.indicator,
         "unit": table.unit,
         "breakdown": " ".join(table.by),
@@ -73,6 +82,7 @@ def _of_table(export: Export, one: Signed, table: StatedTable) -> Mapping[str, V
         "replaces": statement.restates,
         "reason": statement.reason,
         "as_of": statement.as_of,
+        "as_of_day": statement.as_of.astimezone(UTC).date(),
         "issued_at": statement.issued_at,
         "definition_version": statement.definition_version,
         "zone_data": statement.zone_data,

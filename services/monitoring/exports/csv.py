@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, BinaryIO
 
-from services.monitoring.exports.columns import Value, columns_of, values_of
+from services.monitoring.exports.columns import Value, lines_of
 from services.monitoring.exports.stated import Export
 from shared.clock import text_of
 from shared.web.spreadsheet import inert, write_csv
@@ -17,14 +16,8 @@ ROWS_AT_MOST = 250_000
 def write(export: Export, out: BinaryIO) -> None:
     """UTF-8 with the mark by which spreadsheets know it. Refusal `export_too_large` (422)."""
     export.refuse_above(ROWS_AT_MOST)
-    write_csv(_rows(export), out)
-
-
-def _rows(export: Export) -> Iterator[Sequence[Any]]:
-    columns = columns_of(export)
-    yield columns
-    for values in values_of(export):
-        yield [shown(values.get(column)) for column in columns]
+    # What a column is called is a code, which no spreadsheet reckons with.
+    write_csv(([shown(value) for value in line] for line in lines_of(export)), out)
 
 
 def shown(value: Value) -> Any:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC
 from typing import Any, BinaryIO
 
+from services.monitoring.exports.columns import BY, values_of
 from services.monitoring.exports.csv import ROWS_AT_MOST, shown
-from services.monitoring.exports.stated import Export, Row
+from services.monitoring.exports.stated import Export
 from shared.programmes.indicators import Dimension
 from shared.web.spreadsheet import write_csv
 
@@ -60,31 +60,9 @@ def tag_of(dimension: Dimension | None, code: str) -> str:
 
 def _rows(export: Export) -> Iterator[Sequence[Any]]:
     dimensions = export.dimensions
-    yield [*(name for name, _ in FIXED), *(f"by_{code}" for code in dimensions)]
+    names = [*(name for name, _ in FIXED), *(BY + code for code in dimensions)]
+    yield names
     tags = [tag_of(export.definition.dimension(code), code) for code in dimensions]
     yield [*(tag.format(language=export.language) for _, tag in FIXED), *tags]
-    for row in export.rows():
-        classes = row.classes
-        yield [*map(shown, _fixed(export, row)), *(classes.get(code, "") for code in dimensions)]
-
-
-def _fixed(export: Export, row: Row) -> Sequence[Any]:
-    statement, table, cell = row.stated.statement, row.table, row.cell
-    words = export.words(row.stated)
-    days = words.days(statement.period)
-    return (
-        statement.programme,
-        statement.period,
-        days and days[0],
-        words.last_day(statement.period),
-        table.indicator,
-        words.indicator_name(table.indicator),
-        table.unit,
-        " ".join(table.by),
-        row.number,
-        cell.numerator,
-        cell.denominator,
-        cell.withheld,
-        statement.number,
-        statement.as_of.astimezone(UTC).date(),
-    )
+    for values in values_of(export):
+        yield [shown(values.get(name)) for name in names]

@@ -5,13 +5,13 @@ No formulas. Codes, dates and times are texts: a spreadsheet changes what it tak
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from services.monitoring.exports.columns import Value, columns_of, values_of
+from services.monitoring.exports.columns import Value, lines_of
 from services.monitoring.exports.stated import Export, plain
 from services.monitoring.exports.wording import definitions, statements
 from shared.clock import text_of
@@ -46,16 +46,9 @@ def write(export: Export, out: BinaryIO) -> None:
         # Without it the book would bear the time at which it was written.
         book.set_properties({"created": export.newest.statement.issued_at.astimezone(UTC).replace(tzinfo=None)})
         sheets = _Sheets(book, direction(export.language) == "rtl")
-        sheets.add(_("Figures"), _figures(export))
+        sheets.add(_("Figures"), lines_of(export))
         sheets.add(_("Definitions"), definitions(export))
         sheets.add(_("Statements"), statements(export))
-
-
-def _figures(export: Export) -> Iterator[Sequence[Value]]:
-    columns = columns_of(export)
-    yield columns
-    for values in values_of(export):
-        yield [values.get(column) for column in columns]
 
 
 class _Sheets:

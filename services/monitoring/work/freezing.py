@@ -20,15 +20,16 @@ from services.monitoring.follower import Follower
 from services.monitoring.records import Mark
 from services.monitoring.store import STATEMENTS
 from services.monitoring.work.kept import Kept
+from services.monitoring.work.saying import say
 from shared.cases.bodies import Change
 from shared.cases.case import Asked
-from shared.clock import derived_id, text_of
+from shared.clock import text_of
 from shared.contracts.monitoring.statements import Positions, TopicPosition
 from shared.errors import Refusal, TooEarly
 from shared.messaging.topics import TOPICS
 from shared.programmes.model import Definition, begin_of
 from shared.replica import Replica
-from shared.store.aggregates import WRITTEN_BY, Cause, Saved
+from shared.store.aggregates import WRITTEN_BY, Saved
 from shared.store.port import Document
 from shared.web.acting import Call
 
@@ -92,16 +93,16 @@ class FreezingPeriods:
             return
         period = definition.period(state.period)
         if period is None:
-            await self._say(document, state, Asked(GIVE_UP, given="period_unknown"))
+            await say(self._replica, document, state, Asked(GIVE_UP, given="period_unknown"))
             return
         asked = ToCount(definition, state.definition_version, period, state.as_of)
         positions = self._positions()
         counted, facts = await self._replica.ports.runtime.in_pool(partial(self._counted, asked))
         if sum(len(table.cells) for table in counted.tables) > CELLS_AT_MOST:
-            await self._say(document, state, Asked(GIVE_UP, given="too_many_cells"))
+            await say(self._replica, document, state, Asked(GIVE_UP, given="too_many_cells"))
             return
         digest = await self._kept.keep_counted(counted)
-        await self._say(document, state, Asked(COUNT, given=Counted(digest, facts, positions)))
+        await say(self._replica, document, state, Asked(COUNT, given=Counted(digest, facts, positions)))
 
     def _counted(self, asked: ToCount) -> tuple[CountedPeriod, str]:
         with self._follower.model.database.reader() as connection:
@@ -117,11 +118,3 @@ class FreezingPeriods:
             )
             for name, topic in sorted(TOPICS.items())
         )
-
-    async def _say(self, document: Document, state: PeriodStatement, command: Asked) -> None:
-        def stands(found: Document) -> bool:
-            now = STATEMENTS.read(found)
-            return now is not None and (now.status, now.as_of) == (state.status, state.as_of)
-
-        cause = Cause(derived_id(document["_id"], command.verb, text_of(state.as_of)))
-        await self._replica.kernel.fire(STATEMENTS, document["_id"], command, cause, stands)

@@ -17,9 +17,10 @@ from services.monitoring.domain.stating import Shown, stated_tables
 from services.monitoring.domain.told import Earlier, told_with
 from services.monitoring.store import SERIES, STATEMENTS
 from services.monitoring.work.kept import Kept, Signed
+from services.monitoring.work.saying import say
 from shared.canonical import canonical_json
 from shared.cases.case import Asked
-from shared.clock import derived_id, text_of
+from shared.clock import derived_id
 from shared.contracts.monitoring.statements import CELLS_AT_MOST, StatedTable, Statement, StatementIssued
 from shared.errors import PreconditionFailed, TooEarly
 from shared.identity.keys import Keys
@@ -76,10 +77,10 @@ class Issuing:
             found = await self._next(state, definition, series, version)
             if not isinstance(found, Place):
                 if found is not None:
-                    await self._say(document, state, Asked(WAIT, given=found))
+                    await say(self._replica, document, state, Asked(WAIT, given=found))
                 return
             place = found
-        await self._say(document, state, Asked(ISSUE, given=Issued(place.number, place.digest)))
+        await say(self._replica, document, state, Asked(ISSUE, given=Issued(place.number, place.digest)))
 
     async def _next(
         self, state: PeriodStatement, definition: Definition, series: Series, version: int
@@ -151,14 +152,6 @@ class Issuing:
             signature=self._keys.sign_receipt(SERVICE, data),
             frozen=frozen,
         )
-
-    async def _say(self, document: Document, state: PeriodStatement, command: Asked) -> None:
-        def stands(found: Document) -> bool:
-            now = STATEMENTS.read(found)
-            return now is not None and (now.status, now.counted) == (state.status, state.counted)
-
-        cause = Cause(derived_id(document["_id"], command.verb, text_of(state.as_of)))
-        await self._replica.kernel.fire(STATEMENTS, document["_id"], command, cause, stands)
 
 
 def shares_of(definition: Definition) -> dict[str, tuple[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from email.message import Message
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -21,7 +20,7 @@ from shared.jobs.content import PIECE_BYTES_AT_MOST
 from shared.jobs.running import Jobs
 from shared.store.port import Document
 from shared.tables.reading import MEDIA_TYPES, Form
-from shared.web.bodies import bounded_body
+from shared.web.bodies import bounded_body, media_type_in_utf8
 from shared.web.callers import Granted, may
 from shared.web.commands import key_of
 from shared.web.jobs import accepted, asked_for, job_answers
@@ -109,15 +108,8 @@ async def imported(
 
 def form_of(header: str) -> Form:
     """Refusal (415) for what is neither a CSV file nor a workbook, and for one in another charset than UTF-8."""
-    message = Message()
-    message["content-type"] = header
-    found = MEDIA_TYPES.get(message.get_content_type()) if header else None
-    try:
-        charset = message.get_content_charset("utf-8")
-    except (ValueError, TypeError):
-        # The email package fails in both ways over charsets that do not go together.
-        charset = ""
-    if found is None or charset not in ("utf-8", "utf8"):
+    found = MEDIA_TYPES.get(media_type_in_utf8(header))
+    if found is None:
         raise Refusal("unsupported_media_type", f"one of {', '.join(MEDIA_TYPES)}, in UTF-8", status=415)
     return found
 
